@@ -1,5 +1,6 @@
 """A console that also writes to the log file of a run."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ class LoggedConsole(Console):
             highlight=False,
         )
         self.path = Path(path)
+
+    def on_broken_pipe(self) -> None:
+        """Whoever read our output has gone, as in `| head`: a training goes on, its log whole."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Prints to both, but for the control codes with which a progress bar redraws itself."""

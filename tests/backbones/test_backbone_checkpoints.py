@@ -12,6 +12,8 @@ from huggingface_hub import constants
 from tfft.backbones import checkpoints, hubs
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder, minilm_directory
 from tfft.errors import ConfigError
+from tfft.presets import save_preset
+from tfft.tasks import TextClassification
 
 FAMILY_NAMES = ["bert", "distil_bert", "roberta"]
 TEXTS = ["the film was good.", "unbelievable, not bad", ""]
@@ -66,6 +68,19 @@ def test_keras_hub_directory(family, tiny_encoders, tmp_path):
     short = load_encoder(str(tmp_path), load_weights=False)
     np.testing.assert_allclose(first_vectors(tiny), first_vectors(load_encoder(str(tmp_path))))
     assert not np.allclose(first_vectors(tiny), first_vectors(short))
+
+
+@pytest.mark.parametrize("strip_accents", [None, True, False])
+def test_accents_as_the_tokenizer_config_says(strip_accents, hf_copy, tmp_path):
+    """`"strip_accents": false` beside `"do_lower_case": true`, as German models have it."""
+    config = {"do_lower_case": True, "strip_accents": strip_accents}
+    (hf_copy / "tokenizer_config.json").write_text(json.dumps(config))
+    encoder = load_encoder(str(hf_copy))
+    task = TextClassification(["a", "b"])
+    save_preset(tmp_path / "preset", task.build_model(encoder), encoder, task)
+    for source in (encoder, load_encoder(str(tmp_path / "preset")).with_dtype("float32")):
+        plain, accented = source.features([tf.constant(["the", "THé"])])["token_ids"].to_list()
+        assert (plain == accented) == (strip_accents is not False)
 
 
 def test_dropout_and_precision(hf_directories):

@@ -195,6 +195,17 @@ def test_sample_weight(read):
     assert read("text,label,w\na,x,2\n").sample_weight is None
 
 
+def test_only_training_needs_its_sample_weights(tmp_path, experiment):
+    """`columns.sample_weight` under `data` holds for all files; scored ones seldom have it."""
+    (tmp_path / "plain.csv").write_text("text,label\na,x\nb,y\n")
+    data = experiment(
+        train="plain.csv", validation="plain.csv", columns={"sample_weight": "w"}
+    ).data
+    assert load_examples(data, "validation").sample_weight is None
+    with pytest.raises(DataError, match="has no column 'w'"):
+        load_examples(data, "train")
+
+
 @pytest.mark.parametrize("weight", ["", "x", "-1", "nan", "inf"])
 def test_sample_weight_that_is_none(read, weight):
     with pytest.raises(DataError, match=r"train\.csv:2: the sample weight is .*number of 0 or m"):

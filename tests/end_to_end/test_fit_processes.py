@@ -45,6 +45,23 @@ def test_a_terminated_training_can_be_resumed(place):
     assert not (place.run / "metrics.json").exists()
 
 
+def test_a_reader_that_goes_does_not_end_a_training(place):
+    """As in `tfft fit ... | head -1`."""
+    config = place.write_config(training={"epochs": 2})
+    with subprocess.Popen(
+        [*COMMAND, "--config", str(config)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as training:
+        training.stdout.readline()
+        training.stdout.close()
+        errors = training.stderr.read().decode()
+    assert (training.returncode, "Error" in errors) == (0, False)
+    assert place.read_json("metrics.json")["test"]["accuracy"] >= 0
+    assert "KerasHub preset" in (place.run / "log.txt").read_text("utf-8")
+
+
 # The training does not know of tfft, and on JAX no TensorFlow graph is at hand.
 OTHER_PROCESS = """
 import json, runpy, sys

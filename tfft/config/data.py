@@ -37,6 +37,7 @@ class Columns(Section):
     """A list names one 0/1 column for each label; the columns are called as the labels, or stand in
     the order of task.labels."""
     sample_weight: Column | None = None
+    """How much a row counts. Rows of validation and test files without this column count 1."""
 
 
 class FileOptions(Section):

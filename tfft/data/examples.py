@@ -94,7 +94,12 @@ def load_examples(
         if not table.rows:
             raise DataError(f"{table.path} has no rows. Each file of {split} needs at least one.")
         part = examples_from_table(
-            table, file, cleaning=data.cleaning, label_names=label_names, multi_label=multi_label
+            table,
+            file,
+            cleaning=data.cleaning,
+            label_names=label_names,
+            multi_label=multi_label,
+            needs_weights=split == "train",
         )
         parts.append(without_empty_texts(part, refuse=data.empty_text == "error"))
     examples = join_examples(parts)
@@ -129,6 +134,7 @@ def examples_from_table(
     label_names: Sequence[str] | None = None,
     multi_label: bool = False,
     with_labels: bool = True,
+    needs_weights: bool = False,
 ) -> Examples:
     """Maps the columns of a table to the fields of a classification task.
 
@@ -139,6 +145,7 @@ def examples_from_table(
         label_names: the task's labels, for labels that are written as numbers.
         multi_label: whether a row has a list of labels.
         with_labels: false where only the texts are wanted, such as for prediction.
+        needs_weights: whether the column of sample weights must be there, as in training data.
     """
     columns = file.columns
     texts = {"text": _texts(table, columns.text, cleaning)}
@@ -147,7 +154,9 @@ def examples_from_table(
     labels = weights = None
     if with_labels:
         labels = read_label_columns(table, file, label_names=label_names, multi_label=multi_label)
-        weights = None if columns.sample_weight is None else _weights(table, columns.sample_weight)
+        weighted = columns.sample_weight
+        if weighted is not None and (needs_weights or table.has(weighted)):
+            weights = _weights(table, weighted)
     places = [table.where(row) for row in range(table.rows)]
     return Examples(texts, labels, weights, places, table.path)
 

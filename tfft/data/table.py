@@ -65,11 +65,13 @@ class Table:
         Raises:
             DataError: if there is no such column; the message lists those that exist.
         """
-        if isinstance(key, int) and 0 <= key < len(self.columns):
-            return self.columns[self.names[key]]
-        if isinstance(key, str) and key in self.columns:
-            return self.columns[key]
-        raise self._no_column(key)
+        if not self.has(key):
+            raise self._no_column(key)
+        return self.columns[self.names[key] if isinstance(key, int) else key]
+
+    def has(self, key: str | int) -> bool:
+        """Whether there is a column of this name, or at this position."""
+        return 0 <= key < len(self.columns) if isinstance(key, int) else key in self.columns
 
     def where(self, row: int) -> str:
         """Says where a row (counted from 0) stands: `file:line`, or `file, row n`."""
