@@ -47,7 +47,12 @@ def prepare(experiment: Experiment) -> Prepared:
     splits = load_splits(experiment, given)
     labels = choose_labels(given, splits["train"], multi_label=experiment.task.multi_label)
     weights = find_class_weights(experiment, splits["train"], labels)
-    task = build_task(experiment, labels, class_weights=weights)
+    task = build_task(
+        experiment,
+        labels,
+        class_weights=weights,
+        label_shares=find_label_shares(experiment, splits["train"], labels),
+    )
     targets = {split: task.targets(examples) for split, examples in splits.items()}
     encoder = build_encoder(experiment, splits["train"])
     tokenized = {
@@ -97,6 +102,15 @@ def find_class_weights(
                 f"The labels are: {', '.join(labels)}."
             )
     return [float(wanted.get(name, 1.0)) for name in labels]
+
+
+def find_label_shares(
+    experiment: Experiment, train: Examples, labels: list[str]
+) -> np.ndarray | None:
+    """Multi-label: the share of the training rows that has each label."""
+    if not experiment.task.multi_label:
+        return None
+    return encode_labels(train, labels, multi_label=True).mean(axis=0)
 
 
 def in_float32(model: Any, prepared: Prepared) -> tuple[Any, Prepared]:

@@ -40,6 +40,24 @@ def test_answers_of_several_labels():
     assert task.answers(LOGITS)[0]["labels"] == []
 
 
+def test_several_labels_begin_with_their_shares(tiny_encoders):
+    """Also a label that no row, or every row, has; weighted positives begin that much higher."""
+    shares = [0.2, 0.0, 1.0]
+
+    def mean_logits(**options):
+        task = TextClassification(LABELS, multi_label=True, label_shares=shares, **options)
+        encoder = tiny_encoders["bert"]
+        model = task.build_model(encoder)
+        features = encoder.pad(encoder.features([tf.constant(["the film was good"] * 2)]))
+        model.get_layer("logits").kernel.assign(model.get_layer("logits").kernel * 0.0)
+        return np.asarray(model(features))[0]
+
+    logits = mean_logits()
+    np.testing.assert_allclose(sigmoid(logits), [0.2, 0.0, 1.0], atol=1e-3)
+    weighted = mean_logits(class_weights=[4.0, 1.0, 1.0])
+    np.testing.assert_allclose(weighted - logits, [np.log(4.0), 0, 0], atol=1e-5)
+
+
 def test_answers_of_no_rows():
     assert TextClassification(LABELS).answers(np.zeros((0, 3), "float32")) == []
 

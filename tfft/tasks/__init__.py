@@ -17,6 +17,7 @@ def build_task(
     labels: Sequence[str],
     *,
     class_weights: Any = None,
+    label_shares: Any = None,
     threshold: float | None = None,
 ) -> Task:
     """Builds the task of an experiment.
@@ -25,6 +26,7 @@ def build_task(
         experiment: its `task` section says which and how.
         labels: label names in order.
         class_weights: (labels,), already worked out from the training data.
+        label_shares: (labels,), how many of the training rows have each label.
         threshold: chosen earlier on validation data; the config's own goes first.
     """
     section = experiment.task
@@ -35,6 +37,7 @@ def build_task(
         class_weights=class_weights,
         label_smoothing=section.label_smoothing,
         dropout=section.dropout,
+        label_shares=label_shares,
         threshold=section.threshold or threshold,
         threshold_metric=section.threshold_metric,
     )

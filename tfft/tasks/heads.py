@@ -1,12 +1,18 @@
 """The layers that tasks put on top of an encoder: plain Keras layers, which any schedule finds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 
 def classification_head(
-    encoded: dict[str, Any], *, num_outputs: int, dropout: float = 0.1, dtype: Any = None
+    encoded: dict[str, Any],
+    *,
+    num_outputs: int,
+    dropout: float = 0.1,
+    initial_bias: Sequence[float] | None = None,
+    dtype: Any = None,
 ) -> Any:
     """Logits from the first piece's vector.
 
@@ -17,6 +23,7 @@ def classification_head(
         encoded: what an `Encoder` returns: `pooled` or None, and `first` (batch_size, hidden_dim).
         num_outputs: how many logits.
         dropout: before the last layer (and before the tanh layer).
+        initial_bias: (num_outputs,), where the logits begin. Default: 0.
         dtype: of the layers' computations. Default: the global policy. Logits are float32.
 
     Returns:
@@ -33,9 +40,13 @@ def classification_head(
             name="pooled_dense",
         )(first)
     pooled = keras.layers.Dropout(dropout, dtype=dtype, name="output_dropout")(pooled)
-    return keras.layers.Dense(
+    logits = keras.layers.Dense(
         num_outputs, kernel_initializer=_initializer(), dtype="float32", name="logits"
-    )(pooled)
+    )
+    outputs = logits(pooled)
+    if initial_bias is not None:
+        logits.bias.assign(initial_bias)
+    return outputs
 
 
 def _initializer() -> Any:
