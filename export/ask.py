@@ -2,7 +2,8 @@
 
     python export/ask.py runs/quickstart/export/1 "a gripping film" "two hours of my life"
 
-Needs the packages tensorflow and tensorflow_text. Two texts of a pair stand with a tab between.
+Needs the packages tensorflow and tensorflow_text. For a model on two texts (a pair, a question and
+its context) a tab stands between them.
 """
 
 import argparse
@@ -13,24 +14,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from client import answer_rows, split_texts
+
 # TensorFlow Serving before 2.20 does not link these.
 NOT_SERVED = {"_trimmer_ops", "_utf8_binarize_op"}
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints an answer a line: label, score, text."""
+    """Prints an answer a line, and what was asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("export_dir", type=Path, help="export/<version>, or export for the newest")
     parser.add_argument("texts", nargs="+", metavar="TEXT")
     arguments = parser.parse_args(argv)
     directory = newest_version(arguments.export_dir)
     described = json.loads((directory / "assets.extra" / "signature.json").read_text("utf-8"))
-    columns = split_texts(arguments.texts, described["texts"])
+    try:
+        columns = split_texts(arguments.texts, described["texts"])
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     tf = import_tensorflow()
     load_text_operations(tf)
-    outputs, labels = ask(tf, directory, columns), described["labels"]
-    for text, answer in zip(arguments.texts, readable_answers(outputs, labels), strict=True):
-        print(f"{answer}  {text}")
+    answers = answer_rows(ask(tf, directory, columns))
+    for text, answer in zip(arguments.texts, answers, strict=True):
+        print(f"{readable(answer, described['labels'])}  {text}")
 
 
 def newest_version(directory: Path) -> Path:
@@ -40,15 +46,6 @@ def newest_version(directory: Path) -> Path:
     if not (place / "saved_model.pb").is_file():
         sys.exit(f"error: {directory} holds no SavedModel. Expected a run's export/<version>.")
     return place
-
-
-def split_texts(texts: list[str], fields: list[str]) -> dict[str, list[str]]:
-    """The column of each field that the model takes."""
-    rows = [text.split("\t", len(fields) - 1) for text in texts]
-    for row in rows:
-        if len(row) != len(fields):
-            sys.exit(f"error: {row[0]!r}: expected {' and '.join(fields)} with a tab between.")
-    return {field: [row[index] for row in rows] for index, field in enumerate(fields)}
 
 
 def import_tensorflow() -> Any:
@@ -75,26 +72,34 @@ def load_text_operations(tf: Any) -> None:
             tf.load_op_library(str(library))
 
 
-def ask(tf: Any, directory: Path, columns: dict[str, list[str]]) -> dict[str, Any]:
-    """The outputs of `serving_default` by name, first dimension texts."""
+def ask(tf: Any, directory: Path, columns: dict[str, list[str]]) -> dict[str, list[Any]]:
+    """The outputs of `serving_default` by name, one entry a text."""
     serve = tf.saved_model.load(str(directory)).signatures["serving_default"]
     outputs = serve(**{field: tf.constant(column) for field, column in columns.items()})
-    return {name: value.numpy() for name, value in outputs.items()}
+    return {name: decoded(value.numpy().tolist()) for name, value in outputs.items()}
 
 
-def readable_answers(outputs: dict[str, Any], labels: list[str]) -> list[str]:
-    """`label score` of each text; of a multi-label model every label given, or a dash."""
-    if "label" in outputs:
-        width = max(map(len, labels))
-        scored = zip(outputs["label"], outputs["score"], strict=True)
-        return [f"{label.decode():<{width}}  {score:.4f}" for label, score in scored]
-    rows = zip(outputs["predictions"], outputs["probabilities"], strict=True)
-    return [", ".join(_given(labels, *row)) or "-" for row in rows]
+def decoded(value: Any) -> Any:
+    """Nested lists with strings in place of bytes."""
+    if isinstance(value, list):
+        return [decoded(item) for item in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _given(labels: list[str], predictions: Any, probabilities: Any) -> list[str]:
-    scored = zip(labels, predictions, probabilities, strict=True)
-    return [f"{label} {probability:.4f}" for label, given, probability in scored if given]
+def readable(answer: dict[str, Any], labels: list[str]) -> str:
+    """An answer in a few words, whatever the task; a dash where nothing is given."""
+    if "value" in answer:
+        return f"{answer['value']:.4f}"
+    if "label" in answer:
+        return f"{answer['label']:<{max(map(len, labels))}}  {answer['score']:.4f}"
+    if "answer" in answer:
+        return f"{answer['answer'] or '-'}  {answer['score']:.4f}"
+    if "entities" in answer:
+        found = [f"{e['text']} ({e['type']} {e['score']:.4f})" for e in answer["entities"]]
+    else:
+        scored = zip(labels, answer["predictions"], answer["probabilities"], strict=True)
+        found = [f"{label} {probability:.4f}" for label, given, probability in scored if given]
+    return ", ".join(found) or "-"
 
 
 if __name__ == "__main__":

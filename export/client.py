@@ -2,7 +2,7 @@
 
     python export/client.py --url http://localhost:8501/v1/models/tfft "a gripping film"
 
-With --pair each TEXT holds two texts with a tab between.
+For a model on two texts (a pair, a question and its context) a tab stands between them.
 """
 
 import argparse
@@ -14,6 +14,8 @@ import urllib.request
 from typing import Any
 
 URL = "http://localhost:8501/v1/models/tfft"
+# What models take, in the order in which it is given.
+FIELDS = ("text", "text_pair", "question", "context")
 
 
 class ServerError(Exception):
@@ -21,31 +23,61 @@ class ServerError(Exception):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints one JSON object a text: the outputs, and the text."""
+    """Prints one JSON object a text: what was asked, and the answer."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--url", default=URL, help=f"the model's address (default: {URL})")
     parser.add_argument("--wait", type=float, default=0, metavar="S", help="for the server to load")
-    parser.add_argument("--pair", action="store_true", help="for a model on two texts")
     parser.add_argument("texts", nargs="+", metavar="TEXT")
     arguments = parser.parse_args(argv)
     try:
         wait_until_available(arguments.url, arguments.wait)
-        outputs = predict(arguments.url, text_inputs(arguments.texts, arguments.pair))
-    except ServerError as error:
+        columns = split_texts(arguments.texts, text_fields(arguments.url))
+        answers = answer_rows(predict(arguments.url, columns))
+    except (ServerError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for row, text in enumerate(arguments.texts):
-        answer = {name: values[row] for name, values in outputs.items()}
-        print(json.dumps({"text": text, **answer}, ensure_ascii=False))
+    for row, answer in enumerate(answers):
+        asked = {field: column[row] for field, column in columns.items()}
+        print(json.dumps({**asked, **answer}, ensure_ascii=False))
     return 0
 
 
-def text_inputs(texts: list[str], pair: bool = False) -> dict[str, list[str]]:
-    """The column `text`, or with `pair` the columns `text` and `text_pair`."""
-    if not pair:
-        return {"text": texts}
-    rows = [text.partition("\t") for text in texts]
-    return {"text": [row[0] for row in rows], "text_pair": [row[2] for row in rows]}
+def split_texts(texts: list[str], fields: list[str]) -> dict[str, list[str]]:
+    """The column of each field that a model takes.
+
+    Raises:
+        ValueError: a text without a tab where two are asked for.
+    """
+    rows = [text.split("\t", len(fields) - 1) for text in texts]
+    for row in rows:
+        if len(row) != len(fields):
+            raise ValueError(f"{row[0]!r}: expected {' and '.join(fields)} with a tab between.")
+    return {field: [row[index] for row in rows] for index, field in enumerate(fields)}
+
+
+def answer_rows(outputs: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """One answer a text, from a list by output name; of a tagger `entities`, a list of objects."""
+    rows = [
+        dict(zip(outputs, values, strict=True)) for values in zip(*outputs.values(), strict=True)
+    ]
+    return [{"entities": _entities(**row)} if "count" in row else row for row in rows]
+
+
+def _entities(count: int, **columns: list[Any]) -> list[dict[str, Any]]:
+    # Rows with fewer entities than others are filled up.
+    values = zip(*(column[:count] for column in columns.values()), strict=True)
+    return [dict(zip(columns, entity, strict=True)) for entity in values]
+
+
+def text_fields(url: str) -> list[str]:
+    """What `serving_default` takes, in order."""
+    inputs = signatures(url)["serving_default"]["inputs"]
+    return [field for field in FIELDS if field in inputs]
+
+
+def signatures(url: str) -> dict[str, Any]:
+    """What the model's signatures take and return, by name."""
+    return fetch(f"{url}/metadata")["metadata"]["signature_def"]["signature_def"]
 
 
 def predict(
@@ -65,7 +97,12 @@ def predict(
         ServerError: with what the server said.
     """
     answer = fetch(f"{url}:predict", {"signature_name": signature, "inputs": inputs})
-    return answer["outputs"]
+    outputs = answer["outputs"]
+    if isinstance(outputs, dict):
+        return outputs
+    # The server leaves out the name where there is only one output.
+    (name,) = signatures(url)[signature]["outputs"]
+    return {name: outputs}
 
 
 def wait_until_available(url: str, seconds: float = 0.0) -> None:

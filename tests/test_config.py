@@ -120,6 +120,67 @@ def test_dict_of_a_notebook():
         build_config(VALUES | {"sed": 1})
 
 
+# --------------------------------------------------------------------------------- the tasks
+
+TASKS = ["text_classification", "token_classification", "question_answering", "regression"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task_is_told_by_its_name(load, name):
+    experiment = load(BASE + f"task: {{name: {name}, dropout: 0.3}}\n")
+    assert (experiment.task.name, experiment.task.dropout) == (name, 0.3)
+    assert load(config_yaml(experiment)) == experiment
+
+
+def test_override_of_a_task_without_name(load):
+    assert load(BASE, ["task.multi_label=true"]).task.multi_label
+    assert load(BASE, ["task.name=regression", "task.dropout=0.2"]).task.dropout == 0.2
+
+
+def test_columns_of_a_task(load):
+    text = BASE + "task: {name: question_answering}\n"
+    data = load(text.replace("train.csv", "train.csv, columns: {answers: a}")).data
+    assert data.files("train")[0].columns.answers == "a"
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "message"),
+    [
+        (
+            "question_answering",
+            "{text: said}",
+            "data.columns.text is not a column of question_answering; it has question, context,",
+        ),
+        ("text_classification", "{tags: pos}", "data.columns.tags is not a column of text_class"),
+        ("token_classification", "{label: y}", "data.columns.label is not a column of token_cl"),
+        ("regression", "{answers: a}", "it has text, text_pair, label, sample_weight"),
+    ],
+)
+def test_column_of_another_task(faults, task, columns, message):
+    text = BASE + f"task: {{name: {task}}}\n"
+    (fault,) = faults(text.replace("train.csv", f"train.csv, columns: {columns}"))
+    assert message in fault
+    one = "{path: train.csv, columns: " + columns + "}"
+    (fault,) = faults(text.replace("train.csv", one))
+    assert message in fault
+
+
+@pytest.mark.parametrize("option", ["class_weights: balanced", "label_smoothing: 0.1"])
+def test_crf_takes_no_other_loss(faults, option):
+    (fault,) = faults(BASE + f"task: {{name: token_classification, crf: true, {option}}}\n")
+    assert fault.startswith("c.yaml:5: task: crf scores whole sequences: it takes neither")
+
+
+def test_misspelled_key_is_compared_with_those_of_its_task(faults):
+    (fault,) = faults(BASE + "task: {name: question_answering, multi_label: true}\n")
+    assert fault == (
+        "c.yaml:5: there is no key 'multi_label' in task. It has: name, unanswerable, threshold, "
+        "stride, question_length, answer_length, by_character, label_smoothing, dropout."
+    )
+    (fault,) = faults(BASE + "task: {multilabel: true}\n")
+    assert fault.endswith("Did you mean 'multi_label'?")
+
+
 # -------------------------------------------------------------------------- options of one file
 
 
@@ -176,6 +237,10 @@ def test_unknown_key(faults, line, message):
         ("optimizer: {warmup_fraction: 1}", "warmup_fraction is 1: input should be less than 1"),
         ("optimizer:", "optimizer is None; expected a section with some of the keys name, learn"),
         ("task: {name: clasification}", "task.name is 'clasification'; it can be text_classif"),
+        ("task: {name: regresion}", "regression. Did you mean 'regression'?"),
+        ("task: {name: regression, dropout: 1}", "task.dropout is 1: input should be less than 1"),
+        ("task: {name: question_answering, stride: -1}", "task.stride is -1: input should be gr"),
+        ("task: {name: null, dropout: 1}", "task.dropout is 1: input should be less than 1"),
         ("task: {labels: [a, null]}", "task.labels.1 is None: input should be a valid string"),
         ("task: {class_weights: balancd}", "is 'balancd'; it can be balanced. Did you mean 'bala"),
         ("task: {class_weights: {a: -1}}", "task.class_weights.a is -1: input should be greater"),

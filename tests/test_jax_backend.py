@@ -10,6 +10,7 @@ CHECKPOINTS = "callbacks/test_checkpoints.py::"
 FILES = [
     CHECKPOINTS + "test_callback_in_fit_writes_the_state_of_its_epoch",
     CHECKPOINTS + "test_training_goes_on_as_if_uninterrupted",
+    "tasks/test_crf.py::test_fit_follows_the_gradient",
     "tasks/test_losses.py",
     "test_optim.py",
 ]

@@ -9,21 +9,29 @@ import re
 import shlex
 import subprocess
 import sys
+import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+import tensorflow as tf
 
 import tfft
 from tfft import __main__ as tfft_main
 from tfft import errors
 from tfft.config import Experiment, PretrainedBackbone, RandomBackbone, build_config
+from tfft.config.tasks import Task
 from tfft.config.yaml_file import parse_value
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCK = re.compile(r"(?:^<!-- not run: (.+?) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 BLOCKS = [(language, text, reason) for reason, language, text in BLOCK.findall(README)]
+# The section of each task, by its name.
+TASK_SECTIONS = {
+    typing.get_args(section.model_fields["name"].annotation)[0]: section
+    for section in (typing.get_args(one)[0] for one in typing.get_args(typing.get_args(Task)[0]))
+}
 # What a block may need that the tests do not have.
 REASONS = ["installs packages", "is yours", "needs a server"]
 
@@ -119,9 +127,10 @@ def test_every_config_is_accepted():
         build_config({**least, "data": {"train": "x.csv"}, **values})
 
 
-def described_section(name):
-    """The keys that README gives for a section, with their defaults."""
-    text = next(row[1] for row in table("| section | keys and defaults |") if row[0] == name)
+def described_section(name, heading="section"):
+    """The keys that README gives for a section, or a task, with their defaults."""
+    rows = table(f"| {heading} | keys and defaults |")
+    text = next(row[1] for row in rows if row[0] == name)
     found = {}
     for token in re.findall(r"`([^`]+)`", text):
         key, colon, value = token.partition(": ")
@@ -129,15 +138,66 @@ def described_section(name):
     return found
 
 
-@pytest.mark.parametrize("name", ["task", "optimizer", "training", "export"])
+@pytest.mark.parametrize("name", ["optimizer", "training", "export"])
 def test_the_table_of_the_config_is_complete_and_true(name):
-    described = described_section(f"`{name}`")
-    section = type(Experiment.model_fields[name].default)
+    compare(described_section(f"`{name}`"), type(Experiment.model_fields[name].default))
+
+
+def compare(described, section):
     for key, field in section.model_fields.items():
-        if (name, key) == ("optimizer", "name"):  # one choice
+        if typing.get_origin(field.annotation) is Literal and key == "name":  # one choice
             continue
-        assert key in described, f"README does not tell of {name}.{key}"
-        assert described[key] == field.default, f"{name}.{key}"
+        assert key in described, f"README does not tell of {section.__name__}.{key}"
+        assert described[key] == field.default, f"{section.__name__}.{key}"
+
+
+def test_the_table_of_the_tasks_sections_is_complete_and_true():
+    rows = table("| `task.name` | keys and defaults |")
+    assert [row[0].strip("`") for row in rows] == list(TASK_SECTIONS)
+    assert described_section("`task`")["name"] == Experiment.model_fields["task"].default.name
+    for name, section in TASK_SECTIONS.items():
+        described = described_section(f"`{name}`", "`task.name`")
+        compare(described, section)
+        others = {key for s in TASK_SECTIONS.values() for key in s.model_fields}
+        assert not (others - section.model_fields.keys()) & described.keys()
+
+
+@pytest.fixture(scope="module")
+def runs(done, project):
+    """The run that README makes of each task."""
+    from tfft.tasks import TASKS
+
+    return {name: tfft.load_run(project / "runs" / f"smoke_{name}") for name in TASKS}
+
+
+def test_the_first_table_is_true(runs):
+    from tfft.data.fields import READERS
+
+    rows = table("| task | learns from | early stopping follows | SavedModel: takes -> returns |")
+    assert [row[0].strip("`") for row in rows] == list(runs)
+    assert runs.keys() == READERS.keys() == TASK_SECTIONS.keys()
+    for run, (_, _, monitor, signature) in zip(runs.values(), rows, strict=True):
+        takes, _, returns = map(quoted, signature.partition("->"))
+        fields = run.task.text_fields
+        assert quoted(monitor)[0] == run.task.monitor
+        assert takes[: len(fields)] == tuple(fields) and set(takes[len(fields) :]) <= {"text_pair"}
+        model = tf.saved_model.load(str(run.directory.export / "1"))
+        outputs = model.signatures["serving_default"].structured_outputs
+        assert set(returns) - {"predictions"} == set(outputs)  # of several labels a row
+
+
+def test_the_table_of_answers_is_true(runs):
+    rows = {row[0].strip("`"): quoted(row[1]) for row in table("| task | `predict` adds |")}
+    assert rows.keys() == runs.keys()
+    for name, run in runs.items():
+        text = "one text" if len(run.task.text_fields) == 1 else ("one text", "and another")
+        (answer,) = run.predict([text])
+        assert tuple(answer) == rows[name][: len(answer)]
+
+
+def quoted(text):
+    """The names in backticks."""
+    return tuple(re.findall(r"`(\w+)`", text))
 
 
 def test_the_table_of_the_backbone_is_complete_and_true():

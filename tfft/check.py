@@ -1,6 +1,8 @@
 """What `tfft.fit --check` shows: the resolved config, the data, and what a training would do."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,6 @@ from rich.text import Text
 
 from tfft.config import Experiment, config_yaml
 from tfft.data.batching import training_batches
-from tfft.data.labels import count_labels
 from tfft.preparation import Prepared, prepare
 from tfft.watching import check_callbacks
 
@@ -29,6 +30,9 @@ def check_experiment(experiment: Experiment, console: Console) -> None:
     console.print(config_yaml(experiment), markup=False, soft_wrap=True)
     prepared = prepare(experiment)
     check_callbacks(prepared.task.build_model(prepared.encoder), prepared)
+    for split, examples in prepared.splits.items():
+        for what, count in examples.counts.items():
+            console.print(f"{split}: {what}: {count}", markup=False)
     console.print(labels_table(prepared))
     console.print()
     console.print(lengths_table(prepared))
@@ -39,11 +43,11 @@ def check_experiment(experiment: Experiment, console: Console) -> None:
 def labels_table(prepared: Prepared) -> Table:
     """Rows of each label in each split."""
     counts = {
-        split: count_labels(examples, prepared.task.labels)
+        split: Counter(prepared.task.counts(examples))
         for split, examples in prepared.splits.items()
     }
     table = _table("Labels", "label", *counts)
-    names = sorted(prepared.task.labels, key=lambda name: -counts["train"][name])
+    names = sorted(dict.fromkeys(chain(*counts.values())), key=lambda name: -counts["train"][name])
     for name in names[:LABELS_SHOWN]:
         table.add_row(Text(name), *(str(count[name]) for count in counts.values()))
     if len(names) > LABELS_SHOWN:
@@ -61,20 +65,21 @@ def labels_table(prepared: Prepared) -> Table:
 def lengths_table(prepared: Prepared) -> Table:
     """The pieces of the texts, and the share that is cut."""
     limit = prepared.encoder.sequence_length
-    heads = ["median", "90%", "99%", "longest", f"cut at {limit}"]
+    has_windows = prepared.tokenized["train"].alignment is not None
+    over = f"in windows of {limit}" if has_windows else f"cut at {limit}"
+    heads = ["median", "90%", "99%", "longest", over]
     table = _table("Lengths in pieces, special ones included", "", *heads)
     for split, examples in prepared.splits.items():
-        lengths = uncut_lengths(prepared, examples.texts)
+        lengths = uncut_lengths(prepared, list(examples.texts.values()))
         values = [f"{np.quantile(lengths, q):.0f}" for q in QUANTILES]
         table.add_row(split, *values, f"{np.mean(lengths > limit):.1%}")
     return table
 
 
-def uncut_lengths(prepared: Prepared, texts: dict[str, list[str]]) -> np.ndarray:
+def uncut_lengths(prepared: Prepared, columns: list[list[str]]) -> np.ndarray:
     """How many pieces each row has before it is cut."""
     import tensorflow as tf
 
-    columns = [texts[field] for field in prepared.task.text_fields]
     encoded = [np.array([t.encode("utf-8", "replace") for t in column]) for column in columns]
     parts = [
         prepared.encoder.lengths([tf.constant(column[part]) for column in encoded]).numpy()

@@ -50,6 +50,8 @@ def start_tensorflow() -> None:
 
     What is written to standard error during the import is shown only if it fails.
     """
+    if "tensorflow" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)

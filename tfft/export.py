@@ -5,6 +5,7 @@ import os
 import sys
 
 from tfft.cli import run_command, start_tensorflow
+from tfft.data.fields import raw_texts
 from tfft.errors import ConfigError
 from tfft.runs import RunDir
 
@@ -39,9 +40,10 @@ def export(run: str, version: int | None = None, check_data: str | None = None) 
     if version is not None and version < 0:
         raise ConfigError(f"--version is {version}; servers take numbers from 0 on.")
     directory = RunDir.open(run)
-    columns = load_columns(directory, check_data)
-    # The graph is TensorFlow's and is checked on the CPU, whatever the training ran on.
+    # The graph is TensorFlow's and is checked on the CPU, whatever the training ran on. Before the
+    # data are read: spans of entities are, with TensorFlow.
     os.environ.update({"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"})
+    columns = raw_texts(load_columns(directory, check_data))
     start_tensorflow()
     from tfft.inference import load_run
     from tfft.serving import export_saved_model
@@ -59,7 +61,7 @@ def export(run: str, version: int | None = None, check_data: str | None = None) 
 
 def load_columns(directory: RunDir, check_data: str | None) -> dict[str, list[str]]:
     """Texts by field: of a file, or of the run's validation split (test or train without one)."""
-    from tfft.data.examples import examples_from_table
+    from tfft.data.fields import build_reader
     from tfft.data.splits import load_splits
     from tfft.data.user_files import describe_user_file, read_user_table
 
@@ -67,11 +69,9 @@ def load_columns(directory: RunDir, check_data: str | None) -> dict[str, list[st
     if check_data is None:
         splits = load_splits(experiment, directory.labels)
         return next(splits[s] for s in ("validation", "test", "train") if s in splits).texts
-    file = describe_user_file(experiment.data, check_data)
+    file = describe_user_file(experiment.data, check_data, with_labels=False)
     table = read_user_table(file)
-    return examples_from_table(
-        table, file, cleaning=experiment.data.cleaning, with_labels=False
-    ).texts
+    return build_reader(experiment)(table, file, with_labels=False).texts
 
 
 if __name__ == "__main__":

@@ -1,21 +1,25 @@
 """Outputs for many texts, and finished runs to ask in Python."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tfft.backbones.checkpoints import load_encoder
 from tfft.backbones.encoder import Encoder
 from tfft.data.batching import FILLER
 from tfft.data.cleaning import clean
+from tfft.data.examples import Examples
 from tfft.data.pipeline import TokenizedSet, evaluation_dataset, tokenize
 from tfft.devices import declared_lengths
 from tfft.errors import DataError
 from tfft.runs import RunDir
 from tfft.tasks import build_task
 from tfft.tasks.base import Task
+from tfft.text import WORD_SEPARATOR
 
 FEW_TEXTS = 16
 
@@ -25,6 +29,22 @@ def tokenize_texts(task: Task, encoder: Encoder, texts: dict[str, list[str]]) ->
     return tokenize(texts, lambda batch: task.inputs(batch, encoder))
 
 
+def tokenize_examples(task: Task, encoder: Encoder, examples: Examples) -> TokenizedSet:
+    """Turns examples into rows of pieces with their targets.
+
+    Raises:
+        DataError: a label that the task does not have.
+    """
+    task.check(examples)
+    rows = tokenize(
+        examples.texts,
+        lambda texts: task.inputs(texts, encoder),
+        sample_weight=examples.sample_weight,
+    )
+    rows = replace(rows, examples=examples)
+    return replace(rows, targets=task.targets(rows))
+
+
 def predict_outputs(
     model: Any,
     examples: TokenizedSet,
@@ -32,7 +52,7 @@ def predict_outputs(
     *,
     batch_size: int = 128,
     lengths: Sequence[int] = (),
-) -> np.ndarray:
+) -> Any:
     """The model's outputs (logits), one entry a row, in the order of the rows.
 
     Args:
@@ -41,15 +61,40 @@ def predict_outputs(
         encoder: that tokenized them.
         batch_size: rows at a time.
         lengths: the declared lengths; see `tfft.devices.declared_lengths`.
+
+    Returns:
+        float32 (rows, ...); of a model with outputs for each piece ragged (rows, pieces, ...).
     """
     dataset, rows = evaluation_dataset(
         examples, encoder.pad, batch_size=batch_size, declared_lengths=lengths
     )
+    if has_outputs_by_piece(model):
+        return _predict_pieces(model, dataset, rows, examples)
     predicted = np.asarray(model.predict(dataset, verbose=0))
     outputs = np.empty((len(examples), *predicted.shape[1:]), "float32")
     real = rows != FILLER
     outputs[rows[real]] = predicted[real]
     return outputs
+
+
+def has_outputs_by_piece(model: Any) -> bool:
+    """Whether a model answers (batch_size, length, ...): its second dimension is not known."""
+    return model.output_shape[1] is None
+
+
+def _predict_pieces(model: Any, dataset: Any, rows: np.ndarray, examples: TokenizedSet) -> Any:
+    # Not `predict`: it joins the batches, whose lengths differ.
+    ends = np.cumsum(examples.lengths)
+    values = np.empty((int(ends[-1]), *model.output_shape[2:]), "float32")
+    position = 0
+    for features in dataset.as_numpy_iterator():
+        predicted = np.asarray(model.predict_on_batch(features))
+        for row, outputs in zip(rows[position : position + len(predicted)], predicted, strict=True):
+            if row != FILLER:
+                length = examples.lengths[row]
+                values[ends[row] - length : ends[row]] = outputs[:length]
+        position += len(predicted)
+    return tf.RaggedTensor.from_row_lengths(values, examples.lengths)
 
 
 class TrainedRun:
@@ -67,13 +112,18 @@ class TrainedRun:
         self.task = task
         self.encoder = encoder
         self.model = model
-        self._cleaning = directory.experiment.data.cleaning
+        cleaned = directory.experiment.task.cleaned
+        self._cleaning = {
+            field: directory.experiment.data.cleaning if field in cleaned else ()
+            for field in task.text_fields
+        }
 
     def predict(self, texts: Sequence[Any]) -> list[dict[str, Any]]:
         """Answers texts, cleaned as those that were trained on.
 
         Args:
-            texts: strings; for tasks on two texts pairs of strings or `{text, text_pair}`.
+            texts: strings; for tasks on two texts pairs of strings or `{text, text_pair}`
+                (`{question, context}`); for tagging also lists of words.
 
         Returns:
             One dict a text, in order, as `tfft.predict` writes it.
@@ -81,25 +131,41 @@ class TrainedRun:
         Raises:
             DataError: an entry is not of that form.
         """
-        return self.task.answers(self.outputs(self._columns(texts)))
+        return self.answer_columns(self._columns(texts))
 
-    def outputs(self, texts: dict[str, list[str]]) -> np.ndarray:
-        """Logits for columns of texts, one entry a row."""
+    def answer_columns(self, texts: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """Answers columns of texts by field, as they are."""
         if not len(next(iter(texts.values()))):
-            return np.zeros((0, len(self.task.labels)), "float32")
+            return []
+        rows = tokenize_texts(self.task, self.encoder, texts)
+        return self.task.answers(rows, self.outputs(rows))
+
+    def outputs(self, rows: TokenizedSet) -> Any:
+        """The model's outputs for tokenized rows; see `predict_outputs`."""
         lengths = declared_lengths(self.encoder.sequence_length, None)
-        examples = tokenize_texts(self.task, self.encoder, texts)
-        if len(examples) <= FEW_TEXTS and not lengths:
+        if len(rows) <= FEW_TEXTS and not lengths:
             # Building a data set takes longer than so few texts do.
-            return np.asarray(self.model.predict_on_batch(self.encoder.pad(examples.features)))
-        return predict_outputs(self.model, examples, self.encoder, lengths=lengths)
+            outputs = np.asarray(self.model.predict_on_batch(self.encoder.pad(rows.features)))
+            if has_outputs_by_piece(self.model):
+                return tf.RaggedTensor.from_tensor(outputs, lengths=rows.lengths)
+            return outputs
+        return predict_outputs(self.model, rows, self.encoder, lengths=lengths)
 
     def _columns(self, texts: Sequence[Any]) -> dict[str, list[str]]:
+        if self.task.takes_words and any(isinstance(text, (list, tuple)) for text in texts):
+            return {"words": [self._sentence(words, number) for number, words in enumerate(texts)]}
         rows = [self._row(text, number) for number, text in enumerate(texts)]
         return {
-            field: clean((row[index] for row in rows), self._cleaning)
+            field: clean((row[index] for row in rows), self._cleaning[field])
             for index, field in enumerate(self.task.text_fields)
         }
+
+    def _sentence(self, words: Any, number: int) -> str:
+        if not isinstance(words, (list, tuple)) or not all(isinstance(w, str) for w in words):
+            raise DataError(
+                f"Text {number + 1} is {words!r}; expected a list of words, as others are."
+            )
+        return WORD_SEPARATOR.join(words)
 
     def _row(self, text: Any, number: int) -> list[str]:
         fields = self.task.text_fields

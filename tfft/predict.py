@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -59,22 +59,29 @@ def predict(arguments: argparse.Namespace) -> None:
     from tfft.inference import load_run
 
     trained = load_run(arguments.run)
-    fields = trained.task.text_fields
     with open_output(arguments.output) as output:
-        for chunk in itertools.chain([first], chunks):
-            answers = trained.predict([{f: row[f] for f in fields} for row in chunk])
+        for chunk in itertools.chain([first] if first else [], chunks):
+            texts = {field: [row["texts"][field] for row in chunk] for field in chunk[0]["texts"]}
+            answers = trained.answer_columns(texts)
             for row, answer in zip(chunk, answers, strict=True):
                 output.write(as_json(merge(row["columns"], answer)) + "\n")
             output.flush()
 
 
 def read_chunks(arguments: argparse.Namespace, directory: RunDir) -> Iterator[list[dict[str, Any]]]:
-    """The rows to answer, some at a time: the task's texts and the input's own `columns`."""
+    """The rows to answer, some at a time: the task's `texts` and the input's own `columns`."""
     if arguments.data:
         yield from _chunks(_table_rows(arguments, directory))
         return
-    pair = directory.experiment.data.has_pairs
-    yield from _chunks(_line_row(line, pair) for line in arguments.texts or _input_lines())
+    from tfft.data.fields import text_fields
+
+    experiment = directory.experiment
+    fields = {
+        field: experiment.data.cleaning if field in experiment.task.cleaned else ()
+        for field in text_fields(experiment)
+    }
+    lines = arguments.texts or _input_lines()
+    yield from _chunks(_line_row(line, fields) for line in lines)
 
 
 def merge(columns: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
@@ -124,30 +131,32 @@ def _input_lines() -> Iterator[str]:
         ) from None
 
 
-def _line_row(line: str, pair: bool) -> dict[str, Any]:
-    if not pair:
-        return {"text": line, "columns": {"text": line}}
-    text, tab, text_pair = line.partition("\t")
-    if not tab:
-        raise DataError(f"{line!r}: expected two texts with a tab between them.")
-    texts = {"text": text, "text_pair": text_pair}
-    return {**texts, "columns": texts}
+def _line_row(line: str, fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The row of a line; `fields` says how each text is cleaned."""
+    from tfft.data.cleaning import clean
+
+    parts = line.split("\t", 1) if len(fields) == 2 else [line]
+    if len(parts) != len(fields):
+        raise DataError(f"{line!r}: expected {' and '.join(fields)} with a tab between them.")
+    columns = dict(zip(fields, parts, strict=True))
+    texts = {field: clean([text], fields[field])[0] for field, text in columns.items()}
+    return {"texts": texts, "columns": columns}
 
 
 def _table_rows(arguments: argparse.Namespace, directory: RunDir) -> Iterator[dict[str, Any]]:
-    from tfft.data.examples import examples_from_table
+    from tfft.data.fields import build_reader
     from tfft.data.user_files import describe_user_file, read_user_table
 
-    data = directory.experiment.data
-    file = describe_user_file(data, arguments.data, arguments.set)
+    experiment = directory.experiment
+    file = describe_user_file(experiment.data, arguments.data, arguments.set, with_labels=False)
     table = read_user_table(file)
     if not table.rows:
         return
-    examples = examples_from_table(table, file, with_labels=False)
+    examples = build_reader(experiment)(table, file, with_labels=False)
     for number in range(table.rows):
         columns = {name: column[number] for name, column in table.columns.items()}
         texts = {name: column[number] for name, column in examples.texts.items()}
-        yield {**texts, "columns": columns}
+        yield {"texts": texts, "columns": columns}
 
 
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

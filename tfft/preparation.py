@@ -4,18 +4,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
-import numpy as np
 
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder
 from tfft.backbones.encoder import Encoder
 from tfft.config import Experiment
 from tfft.data.examples import Examples, file_path
-from tfft.data.labels import balanced_class_weights, encode_labels
-from tfft.data.pipeline import TokenizedSet, tokenize
-from tfft.data.splits import choose_labels, find_labels, load_splits
+from tfft.data.pipeline import TokenizedSet
+from tfft.data.splits import find_labels, load_splits
 from tfft.devices import declared_lengths
-from tfft.errors import ConfigError, did_you_mean
-from tfft.inference import predict_outputs
+from tfft.inference import predict_outputs, tokenize_examples
 from tfft.tasks import Task, build_task
 
 
@@ -45,25 +42,11 @@ def prepare(experiment: Experiment) -> Prepared:
     keras.utils.set_random_seed(experiment.seed)
     given = find_labels(experiment)
     splits = load_splits(experiment, given)
-    labels = choose_labels(given, splits["train"], multi_label=experiment.task.multi_label)
-    weights = find_class_weights(experiment, splits["train"], labels)
-    task = build_task(
-        experiment,
-        labels,
-        class_weights=weights,
-        label_shares=find_label_shares(experiment, splits["train"], labels),
-    )
-    targets = {split: task.targets(examples) for split, examples in splits.items()}
+    task = build_task(experiment, given, train=splits["train"])
+    for examples in splits.values():
+        task.check(examples)  # before the encoder: a wrong label need not wait for weights
     encoder = build_encoder(experiment, splits["train"])
-    tokenized = {
-        split: tokenize(
-            examples.texts,
-            lambda texts: task.inputs(texts, encoder),
-            targets=targets[split],
-            sample_weight=examples.sample_weight,
-        )
-        for split, examples in splits.items()
-    }
+    tokenized = {split: tokenize_examples(task, encoder, part) for split, part in splits.items()}
     lengths = declared_lengths(encoder.sequence_length, experiment.training.length_buckets)
     return Prepared(experiment, splits, task, encoder, tokenized, lengths)
 
@@ -81,38 +64,6 @@ def build_encoder(experiment: Experiment, train: Examples) -> Encoder:
     return load_encoder(section.preset, **options, dtype=dtype)
 
 
-def find_class_weights(
-    experiment: Experiment, train: Examples, labels: list[str]
-) -> list[float] | None:
-    """The weight of each class, as `task.class_weights` says.
-
-    Raises:
-        ConfigError: weights are given for a label that the task does not have.
-    """
-    wanted = experiment.task.class_weights
-    if wanted is None:
-        return None
-    if wanted == "balanced":
-        targets = encode_labels(train, labels, multi_label=experiment.task.multi_label)
-        return [float(weight) for weight in balanced_class_weights(targets, len(labels))]
-    for name in wanted:
-        if name not in labels:
-            raise ConfigError(
-                f"task.class_weights: there is no label {name!r}.{did_you_mean(name, labels)} "
-                f"The labels are: {', '.join(labels)}."
-            )
-    return [float(wanted.get(name, 1.0)) for name in labels]
-
-
-def find_label_shares(
-    experiment: Experiment, train: Examples, labels: list[str]
-) -> np.ndarray | None:
-    """Multi-label: the share of the training rows that has each label."""
-    if not experiment.task.multi_label:
-        return None
-    return encode_labels(train, labels, multi_label=True).mean(axis=0)
-
-
 def in_float32(model: Any, prepared: Prepared) -> tuple[Any, Prepared]:
     """The same weights where nothing computes with fewer digits: what is scored, kept and served.
 
@@ -127,7 +78,7 @@ def in_float32(model: Any, prepared: Prepared) -> tuple[Any, Prepared]:
     return finished, replace(prepared, encoder=encoder)
 
 
-def outputs_of(model: Any, prepared: Prepared, split: str) -> np.ndarray:
+def outputs_of(model: Any, prepared: Prepared, split: str) -> Any:
     """The model's outputs for a split."""
     return predict_outputs(
         model,

@@ -16,11 +16,8 @@ def print_start(model: Any, prepared: Prepared, console: Console) -> None:
     """Prints in two lines what is about to be trained, and on what."""
     experiment, encoder = prepared.experiment, prepared.encoder
     rows = ", ".join(f"{len(part)} {split}" for split, part in prepared.splits.items())
-    console.print(
-        f"{experiment.name}: {rows} rows, {len(prepared.task.labels)} labels",
-        markup=False,
-        soft_wrap=True,
-    )
+    labels = f", {len(prepared.task.labels)} labels" if prepared.task.labels else ""
+    console.print(f"{experiment.name}: {rows} rows{labels}", markup=False, soft_wrap=True)
     console.print(
         f"{encoder.family_name} ({experiment.backbone.preset}), "
         f"{count_parameters(model) / 1e6:.1f} million parameters, up to {encoder.sequence_length} "
@@ -29,6 +26,9 @@ def print_start(model: Any, prepared: Prepared, console: Console) -> None:
         markup=False,
         soft_wrap=True,
     )
+    for split, part in prepared.splits.items():
+        for what, count in part.counts.items():
+            console.print(f"{split}: {what}: {count}", markup=False)
     skipped = {s: part.num_empty for s, part in prepared.splits.items() if part.num_empty}
     for split, count in skipped.items():
         console.print(f"{split}: {count} rows with an empty text were skipped")

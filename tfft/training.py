@@ -109,7 +109,7 @@ def train(
     )
     model.compile(
         optimizer=optimizer,
-        loss=prepared.task.loss(),
+        loss=prepared.task.loss(model),
         weighted_metrics=prepared.task.metrics(),
     )
     stopper = build_early_stopping(prepared)
@@ -167,10 +167,10 @@ def evaluate_splits(model: Any, prepared: Prepared) -> Result:
             rows = prepared.tokenized[split]
             outputs = outputs_of(model, prepared, split)
             if split == "validation":
-                task.tune(rows.targets, outputs)
-            result.metrics[split] = task.scores(rows.targets, outputs, rows.sample_weight)
-            result.confusions = task.confusions(rows.targets, outputs)
-            result.notes = task.notes(rows.targets, outputs)
+                task.tune(rows, outputs)
+            result.metrics[split] = task.scores(rows, outputs)
+            result.confusions = task.confusions(rows, outputs)
+            result.notes = task.notes(rows, outputs)
     return result
 
 

@@ -4,7 +4,6 @@ import importlib.util
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
 from tfft.callbacks.checkpoints import Checkpoints
 from tfft.callbacks.csv_history import CsvHistory
@@ -13,6 +12,7 @@ from tfft.callbacks.early_stopping import EarlyStopping
 from tfft.callbacks.stop_on_nan import StopOnNaN
 from tfft.callbacks.validation import Validation, numbers
 from tfft.errors import ConfigError, did_you_mean
+from tfft.inference import predict_outputs
 from tfft.preparation import Prepared, outputs_of
 from tfft.runs import RunDir
 
@@ -69,9 +69,9 @@ def build_validation(prepared: Prepared) -> Validation:
     """Scores the validation split by the task's measures, its threshold tuned each time."""
     rows, task = prepared.tokenized["validation"], prepared.task
 
-    def score(outputs: np.ndarray) -> dict[str, Any]:
-        task.tune(rows.targets, outputs)
-        return task.scores(rows.targets, outputs, rows.sample_weight)
+    def score(outputs: Any) -> dict[str, Any]:
+        task.tune(rows, outputs)
+        return task.scores(rows, outputs)
 
     return Validation(lambda model: outputs_of(model, prepared, "validation"), score)
 
@@ -98,7 +98,9 @@ def check_callbacks(model: Any, prepared: Prepared) -> None:
             TensorBoard.
     """
     section = prepared.experiment.callbacks
-    if section.early_stopping and monitored(prepared) not in (known := names_in_logs(prepared)):
+    if section.early_stopping and monitored(prepared) not in (
+        known := names_in_logs(model, prepared)
+    ):
         raise ConfigError(
             f"callbacks.early_stopping.monitor: there is no number {monitored(prepared)!r}."
             f"{did_you_mean(monitored(prepared), known)} There are: {', '.join(known)}."
@@ -113,12 +115,12 @@ def check_callbacks(model: Any, prepared: Prepared) -> None:
         raise ConfigError("callbacks.tensorboard: true needs TensorBoard: pip install tensorboard")
 
 
-def names_in_logs(prepared: Prepared) -> list[str]:
+def names_in_logs(model: Any, prepared: Prepared) -> list[str]:
     """The numbers that are known at the end of each epoch, but for the rates of dropout."""
     task, names = prepared.task, ["loss", *(m.name for m in prepared.task.metrics())]
     if "validation" in prepared.tokenized:
-        targets = prepared.tokenized["validation"].targets[:1]
-        scores = task.scores(targets, np.zeros((1, len(task.labels)), "float32"))
+        first = prepared.tokenized["validation"].part(0, 1)
+        scores = task.scores(first, predict_outputs(model, first, prepared.encoder))
         names += [f"val_{name}" for name in numbers(scores)]
     return names
 

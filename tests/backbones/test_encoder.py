@@ -83,6 +83,48 @@ def test_length_and_truncation(build_tiny_encoder):
     assert head["token_ids"].to_list()[0] == whole[:1] + whole[-4:]
 
 
+def test_rows_are_joined_from_pieces(encoder):
+    """Special pieces go around them; without them, and uncut, are `pieces`."""
+    texts = ["a b", "", "the film was " * 9], ["c", "d e", ""]
+    columns = [tf.constant(column) for column in texts]
+    for count in (1, 2):
+        pieces = [encoder.pieces(column) for column in columns[:count]]
+        joined, whole = encoder.join(pieces), encoder.features(columns[:count])
+        assert joined.keys() == whole.keys()
+        for name, values in whole.items():
+            assert joined[name].to_list() == values.to_list()
+        added = joined["token_ids"].row_lengths() - sum(each.row_lengths() for each in pieces)
+        assert added.numpy()[:2].tolist() == [encoder.num_special(count)] * 2
+
+
+def test_pieces_of_words(encoder):
+    """Each word stands alone; one that has no pieces has the unknown one."""
+    words = tf.ragged.constant([["film", "good"], [], ["\u200b", "bad"]])
+    found = encoder.word_pieces(words)
+    unknown = encoder.tokenizer.token_to_id(encoder.family.unknown)
+    blank = "" if encoder.family.is_wordpiece else " "
+    alone = {
+        word: encoder.pieces(tf.constant([blank + word]))[0].numpy().tolist() or [unknown]
+        for word in ("film", "good", "bad", "\u200b")
+    }
+    assert found.to_list() == [
+        [alone["film"], alone["good"]],
+        [],
+        [alone["\u200b"], alone["bad"]],
+    ]
+    assert (alone["\u200b"] == [unknown]) == encoder.family.is_wordpiece
+    assert found.dtype == tf.int32
+
+
+def test_pieces_with_their_characters(encoder):
+    texts = ["the film, unbelievable", "", "film"]
+    found = encoder.pieces_with_offsets(tf.constant(texts))
+    assert found.ids.to_list() == encoder.pieces(tf.constant(texts)).to_list()
+    for text, starts, ends in zip(texts, found.starts.to_list(), found.ends.to_list(), strict=True):
+        shown = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+        assert "".join(shown) == text.replace(" ", "")
+
+
 def test_lengths_are_those_before_cutting(encoder):
     texts = [["a b", "", "a " * 40], ["c", "d e", "f"]]
     for columns in (texts[:1], texts):
@@ -110,8 +152,9 @@ def test_features_without_a_tokenizer(tiny_encoders):
     encoder = Encoder(tiny_encoders["bert"].backbone)
     with pytest.raises(ValueError, match="This encoder has no tokenizer, so it takes features"):
         features_of(encoder, ["a"])
-    with pytest.raises(ValueError, match="This encoder has no tokenizer"):
-        encoder.lengths([tf.constant(["a"])])
+    for ask in (encoder.pieces, encoder.pieces_with_offsets, lambda t: encoder.lengths([t])):
+        with pytest.raises(ValueError, match="This encoder has no tokenizer"):
+            ask(tf.constant(["a"]))
 
 
 # --------------------------------------------------------------------------- pieces to vectors
@@ -150,6 +193,30 @@ def test_low_precision(build_tiny_encoder):
     inputs = encoder.pad(features_of(encoder, ["a b"]))
     assert encoder(inputs)["sequence"].dtype == tf.bfloat16
     assert TextClassification(["x", "y"]).build_model(encoder)(inputs).dtype == tf.float32
+
+
+def test_another_precision_has_the_same_weights(build_tiny_encoder):
+    """Also those that a head does not read."""
+    encoder = build_tiny_encoder(dtype="mixed_bfloat16", truncation="head", sequence_length=9)
+    same = encoder.with_dtype("float32")
+    assert same.backbone.compute_dtype == "float32"
+    assert (same.truncation, same.sequence_length) == ("head", 9)
+    for one, two in zip(encoder.backbone.weights, same.backbone.weights, strict=True):
+        assert one.path == two.path
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+@pytest.mark.parametrize("family", FAMILY_NAMES)
+def test_a_pooler_that_nobody_reads_is_not_trained(family, build_tiny_encoder):
+    encoder = build_tiny_encoder(family)
+    before = {weight.path for weight in encoder.backbone.trainable_weights}
+    encoder(encoder.inputs())
+    assert {weight.path for weight in encoder.backbone.trainable_weights} == before
+    encoder(encoder.inputs(), needs_pooled=False)
+    frozen = before - {weight.path for weight in encoder.backbone.trainable_weights}
+    pooler = {path for path in before if "pooled_dense" in path}
+    assert frozen == pooler
+    assert len(pooler) == (2 if family == "bert" else 0)
 
 
 # ---------------------------------------------------------------------- backbones of other origin

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tfft.config import build_config
-from tfft.data.examples import load_examples
+from tfft.data.examples import load_examples, load_table
+from tfft.data.fields import build_reader, raw_texts, text_fields
 from tfft.data.splits import choose_labels, find_labels, load_splits
 from tfft.errors import ConfigError, DataError
 
@@ -33,14 +34,12 @@ def experiment(tmp_path):
 def read(tmp_path, experiment):
     """Reads text as the training file `train.csv` (or `name`)."""
 
-    def from_text(text, *, name="train.csv", label_names=None, multi_label=False, **data):
+    def from_text(
+        text, *, name="train.csv", label_names=None, multi_label=False, task=None, **data
+    ):
         (tmp_path / name).write_text(text, "utf-8")
-        return load_examples(
-            experiment(train=name, **data).data,
-            "train",
-            label_names=label_names,
-            multi_label=multi_label,
-        )
+        config = experiment(train=name, task=task or {"multi_label": multi_label}, **data)
+        return load_examples(config.data, "train", build_reader(config, label_names))
 
     return from_text
 
@@ -198,18 +197,52 @@ def test_sample_weight(read):
 def test_only_training_needs_its_sample_weights(tmp_path, experiment):
     """`columns.sample_weight` under `data` holds for all files; scored ones seldom have it."""
     (tmp_path / "plain.csv").write_text("text,label\na,x\nb,y\n")
-    data = experiment(
-        train="plain.csv", validation="plain.csv", columns={"sample_weight": "w"}
-    ).data
-    assert load_examples(data, "validation").sample_weight is None
+    config = experiment(train="plain.csv", validation="plain.csv", columns={"sample_weight": "w"})
+    read = build_reader(config)
+    assert load_examples(config.data, "validation", read).sample_weight is None
     with pytest.raises(DataError, match="has no column 'w'"):
-        load_examples(data, "train")
+        load_examples(config.data, "train", read)
 
 
 @pytest.mark.parametrize("weight", ["", "x", "-1", "nan", "inf"])
 def test_sample_weight_that_is_none(read, weight):
     with pytest.raises(DataError, match=r"train\.csv:2: the sample weight is .*number of 0 or m"):
         read(f"text,label,w\na,x,{weight}\n", columns={"sample_weight": "w"})
+
+
+# ------------------------------------------------------------------------------ rows left out
+
+
+def test_rows_that_hold_one_of_some_values_are_skipped(read):
+    text = "text,label,n\na,x,1\nb,?,2\nc,y,3\nd,x,4\n"
+    examples = read(text, skip={"label": ["?", "!"], "n": [3]})
+    assert (examples.texts["text"], examples.labels) == (["a", "d"], ["x", "x"])
+    assert examples.where(1).endswith("train.csv:5")
+    assert examples.num_empty == 0
+
+
+def test_rows_after_skipped_ones_keep_their_number(read):
+    rows = [{"text": t, "label": "x"} for t in ("a", "", "c", "", "e")]
+    examples = read(json.dumps(rows), name="train.json", skip={"text": ["c"]}, empty_text="skip")
+    assert [examples.where(row).split("/")[-1] for row in range(2)] == [
+        "train.json, row 1",
+        "train.json, row 5",
+    ]
+
+
+def test_rows_are_skipped_before_they_are_looked_at(read):
+    text = "text,label\na,x\n,\n"
+    assert read(text, skip={"label": [""]}).labels == ["x"]
+
+
+def test_column_to_skip_by_that_is_not_there(read):
+    with pytest.raises(DataError, match="has no column 'labl'. .* Did you mean 'label'?"):
+        read("text,label\na,x\n", skip={"labl": ["x"]})
+
+
+def test_every_row_skipped(read):
+    with pytest.raises(DataError, match=r"train\.csv has no rows"):
+        read("text,label\na,x\n", skip={"label": ["x"]})
 
 
 # -------------------------------------------------------------------------------- empty texts
@@ -243,7 +276,8 @@ def test_split_without_rows(read, text):
 
 def test_file_that_is_not_there(experiment):
     with pytest.raises(DataError, match=r"none\.csv"):
-        load_examples(experiment(train="none.csv").data, "train")
+        config = experiment(train="none.csv")
+        load_examples(config.data, "train", build_reader(config))
 
 
 # ----------------------------------------------------------------------------- several files
@@ -254,10 +288,8 @@ def test_files_are_read_one_after_the_other(tmp_path, experiment):
     (tmp_path / "b.tsv").write_text("y\tb\n")
     other = {"path": "b.tsv", "header": False, "columns": {"text": 1, "label": 0}}
     other["columns"]["sample_weight"] = None
-    data = experiment(
-        train=["a.csv", other], columns={"sample_weight": "w"}, empty_text="skip"
-    ).data
-    examples = load_examples(data, "train")
+    config = experiment(train=["a.csv", other], columns={"sample_weight": "w"}, empty_text="skip")
+    examples = load_examples(config.data, "train", build_reader(config))
     assert (examples.texts["text"], examples.labels) == (["a", "b"], ["x", "y"])
     assert examples.sample_weight.tolist() == [3.0, 1.0]
     assert examples.num_empty == 1
@@ -326,3 +358,163 @@ def test_one_class_only(read):
         choose_labels(None, read("text,label\na,x\nb,x\n"), multi_label=False)
     with pytest.raises(DataError, match=r"have the same label \(none\)"):
         choose_labels(None, read("text,label\na,\n", multi_label=True), multi_label=True)
+
+
+# ------------------------------------------------------------------------ regression: a number
+
+REGRESSION = {"name": "regression"}
+
+
+def test_numbers(read):
+    examples = read("text,label\na,2\nb,-0.5\nc,1e3\n", task=REGRESSION)
+    assert examples.labels == [2.0, -0.5, 1000.0]
+    columns = {"text_pair": "b", "label": "y", "sample_weight": "w"}
+    pairs = read("text,b,y,w\n1,2,3,4\n", task=REGRESSION, columns=columns)
+    assert pairs.texts == {"text": ["1"], "text_pair": ["2"]}
+    assert (pairs.labels, pairs.sample_weight.tolist()) == ([3.0], [4.0])
+
+
+@pytest.mark.parametrize("cell", ["", "much", "nan", "inf", "1 2"])
+def test_label_that_is_no_number(read, cell):
+    with pytest.raises(DataError, match=rf"train\.csv:3: the label is '{cell}'; expected a number"):
+        read(f"text,label\na,1\nb,{cell}\n", task=REGRESSION)
+
+
+def test_a_share_has_numbers_from_everywhere(tmp_path, experiment):
+    rows = "".join(f"t{n},{n**2}\n" for n in range(100))
+    (tmp_path / "train.csv").write_text("text,label\n" + rows)
+    splits = load_splits(experiment(train="train.csv", validation_fraction=0.1, task=REGRESSION))
+    drawn = sorted(int(text[1:]) // 10 for text in splits["validation"].texts["text"])
+    assert drawn == list(range(10))
+
+
+# -------------------------------------------------------------------------- tagging: words, tags
+
+TAGGING = {"name": "token_classification"}
+SENTENCES = [(["EU", "rejects"], ["I-ORG", "O"]), (["New York", "!"], ["I-LOC", "O"])]
+
+
+def lines(*names, rows=SENTENCES):
+    return "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize("words", ["words", "tokens"])
+@pytest.mark.parametrize("tags", ["tags", "ner_tags", "labels"])
+def test_words_with_tags_under_their_usual_names(read, words, tags):
+    examples = read(lines(words, tags), name="train.jsonl", task=TAGGING)
+    assert examples.texts == {"words": ["EU\nrejects", "New York\n!"]}
+    assert examples.labels == [["B-ORG", "O"], ["B-LOC", "O"]]
+    assert examples.strata == [("ORG",), ("LOC",)]
+    assert examples.counts == {"tags read as IOB1": 2}
+    assert raw_texts(examples.texts) == {"text": ["EU rejects", "New York !"]}
+
+
+def test_words_with_tags_under_other_names(read):
+    columns = {"words": "said", "tags": "marked"}
+    examples = read(lines("said", "marked"), name="train.jsonl", task=TAGGING, columns=columns)
+    assert examples.labels == [["B-ORG", "O"], ["B-LOC", "O"]]
+    with pytest.raises(DataError, match=r"has no column 'tags'\. Its columns: 'said', 'marked'"):
+        read(lines("said", "marked"), name="train.jsonl", task=TAGGING, columns={"words": "said"})
+
+
+def test_tags_that_are_no_entities_stay_as_they_are(read):
+    rows = [(["it", "is"], ["PRON", "VERB"]), (["well"], ["INTJ"])]
+    examples = read(lines("words", "tags", rows=rows), name="train.jsonl", task=TAGGING)
+    assert examples.labels == [["PRON", "VERB"], ["INTJ"]]
+
+
+def test_file_of_words_line_by_line(read):
+    text = "EU NNP B-ORG\nrejects VBZ O\n\nGerman JJ B-MISC\n"
+    examples = read(text, name="train.conll", task=TAGGING)
+    assert examples.texts == {"words": ["EU\nrejects", "German"]}
+    assert examples.labels == [["B-ORG", "O"], ["B-MISC"]]
+    assert examples.where(1).endswith("train.conll:4")
+    speech = read(text, name="train.conll", task=TAGGING, columns={"tags": 1})
+    assert speech.labels == [["NNP", "VBZ"], ["JJ"]]
+
+
+def test_tags_by_spans(read):
+    row = {"text": "EU rejects it", "marks": [{"start": 0, "end": 2, "label": "ORG"}]}
+    columns = {"spans": "marks"}
+    text = json.dumps(row) + "\n"
+    examples = read(text, name="train.jsonl", task=TAGGING, columns=columns)
+    assert examples.texts == {"words": ["EU\nrejects\nit"]}
+    assert examples.labels == [["B-ORG", "O", "O"]]
+
+
+def test_sentences_may_weigh(read):
+    rows = [(*row, weight) for row, weight in zip(SENTENCES, (0.5, 2), strict=True)]
+    text = lines("words", "tags", "w", rows=rows)
+    columns = {"sample_weight": "w"}
+    examples = read(text, name="train.jsonl", task=TAGGING, columns=columns)
+    assert examples.sample_weight.tolist() == [0.5, 2.0]
+
+
+def test_sentence_without_words_is_an_empty_text(read):
+    text = lines("words", "tags", rows=[*SENTENCES, ([], [])])
+    with pytest.raises(DataError, match=r"train\.jsonl:3: the text is empty"):
+        read(text, name="train.jsonl", task=TAGGING)
+    examples = read(text, name="train.jsonl", task=TAGGING, empty_text="skip")
+    assert (len(examples), examples.num_empty) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "texts"),
+    [
+        ({"text": "EU rejects"}, {"text": ["EU rejects"]}),
+        ({"words": ["EU", "rejects"]}, {"words": ["EU\nrejects"]}),
+        ({"tokens": ["EU"], "text": "EU rejects"}, {"words": ["EU"]}),
+    ],
+)
+def test_to_be_answered_are_words_or_else_texts(tmp_path, experiment, row, texts):
+    (tmp_path / "new.jsonl").write_text(json.dumps(row) + "\n")
+    config = experiment(train="new.jsonl", task=TAGGING)
+    (file,) = config.data.files("train")
+    table = load_table(file, str(tmp_path / "new.jsonl"))
+    examples = build_reader(config)(table, file, with_labels=False)
+    assert (examples.texts, examples.labels) == (texts, None)
+
+
+# ---------------------------------------------------------------------- questions and answers
+
+QUESTIONS = "question,context,answers\nWho?,Ada wrote it.,Ada\nWhen?,Ada wrote it.,\n"
+
+
+def test_questions_without_an_answer_are_left_out_or_kept(read):
+    examples = read(QUESTIONS, task={"name": "question_answering"})
+    assert examples.texts == {"question": ["Who?"], "context": ["Ada wrote it."]}
+    assert examples.labels == [[("Ada", 0)]]
+    assert examples.counts["questions without an answer left out"] == 1
+    kept = read(QUESTIONS, task={"name": "question_answering", "unanswerable": True})
+    assert kept.labels == [[("Ada", 0)], []]
+    assert "questions without an answer left out" not in kept.counts
+
+
+def test_a_share_has_contexts_of_its_own(tmp_path, experiment):
+    rows = [f"q{n},context {n // 5} says so,says" for n in range(50)]
+    (tmp_path / "train.csv").write_text("\n".join(["question,context,answers", *rows]))
+    splits = load_splits(
+        experiment(
+            train="train.csv",
+            validation_fraction=0.2,
+            test_fraction=0.1,
+            task={"name": "question_answering"},
+        )
+    )
+    contexts = [set(splits[name].texts["context"]) for name in ("train", "validation", "test")]
+    assert [len(each) for each in contexts] == [7, 2, 1]
+    assert len(set.union(*contexts)) == 10
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "fields"),
+    [
+        ({}, {}, ("text",)),
+        ({}, {"text_pair": "b"}, ("text", "text_pair")),
+        (REGRESSION, {"text_pair": "b"}, ("text", "text_pair")),
+        (TAGGING, {}, ("text",)),
+        ({"name": "question_answering"}, {}, ("question", "context")),
+    ],
+)
+def test_what_the_texts_of_a_task_are_called(experiment, task, columns, fields):
+    assert text_fields(experiment(train="a.csv", columns=columns, task=task)) == fields

@@ -11,6 +11,7 @@ from tfft.data.labels import (
     check_labels,
     count_labels,
     encode_labels,
+    grouped_split,
     learn_labels,
     read_labels,
     stratified_split,
@@ -144,9 +145,12 @@ def test_split_keeps_the_rows_whole_and_in_the_order_of_the_file():
         assert [part.where(number) for number in range(len(part))] == [places[r] for r in rows]
 
 
-def test_skipped_rows_are_counted_once():
-    parts = stratified_split(labelled(CLASSES, num_empty=7), 0.3, 1)
+@pytest.mark.parametrize("split", [stratified_split, grouped_split])
+def test_skipped_rows_are_counted_once(split):
+    examples = labelled(CLASSES, num_empty=7, counts={"left out": 3}, groups=[*range(100)])
+    parts = split(examples, 0.3, 1)
     assert [part.num_empty for part in parts] == [7, 0]
+    assert [part.counts for part in parts] == [{"left out": 3}, {}]
 
 
 def test_split_depends_on_the_seed_alone():
@@ -171,3 +175,40 @@ def test_many_rare_labels_together_have_their_share():
         _, drawn = stratified_split(labelled(labels), 0.1, seed)
         assert len(drawn) == 20
         assert Counter(drawn.labels)["a"] == 10
+
+
+def test_strata_go_before_labels():
+    numbers = [float(row) for row in range(100)]
+    examples = labelled(numbers, strata=["low"] * 50 + ["high"] * 50)
+    rest, drawn = stratified_split(examples, 0.2, 3)
+    assert Counter(drawn.strata) == {"low": 10, "high": 10}
+    assert sorted(rest.labels + drawn.labels) == numbers
+    assert [label < 50 for label in drawn.labels] == [each == "low" for each in drawn.strata]
+
+
+# ------------------------------------------------------------------------------------- groups
+
+GROUPS = [f"context {row // 4 if row < 40 else row % 20}" for row in range(100)]
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.34, 0.5])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_stands_on_one_side_only(fraction, seed):
+    rest, drawn = grouped_split(labelled(range(100), groups=GROUPS), fraction, seed)
+    assert not set(rest.groups) & set(drawn.groups)
+    assert sorted(rest.labels + drawn.labels) == list(range(100))
+    assert fraction * 100 <= len(drawn) < fraction * 100 + max(Counter(GROUPS).values())
+    for part in (rest, drawn):
+        assert part.labels == sorted(part.labels)
+        assert part.groups == [GROUPS[row] for row in part.labels]
+
+
+def test_drawn_groups_depend_on_the_seed_alone():
+    examples = labelled(range(100), groups=GROUPS)
+    drawn = [grouped_split(examples, 0.2, seed)[1].labels for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_one_group_alone_is_drawn_whole():
+    rest, drawn = grouped_split(labelled(range(5), groups=["same"] * 5), 0.2, 0)
+    assert (len(rest), len(drawn)) == (0, 5)

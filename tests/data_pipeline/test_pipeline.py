@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -9,7 +10,16 @@ import pytest
 import tensorflow as tf
 
 from tfft.data.batching import FILLER
-from tfft.data.pipeline import evaluation_dataset, tokenize, training_dataset
+from tfft.data.examples import Examples
+from tfft.data.pipeline import (
+    IGNORED,
+    TEXTS_PER_CALL,
+    Alignment,
+    evaluation_dataset,
+    parts,
+    tokenize,
+    training_dataset,
+)
 
 ROWS = 37
 BATCH = 8
@@ -113,6 +123,44 @@ def test_what_the_dataset_says_of_its_elements(rows, encoder):
     assert (targets.dtype, weights.dtype) == (tf.int32, tf.float32)
 
 
+# ----------------------------------------------------------------------------- targets by piece
+
+
+@pytest.fixture(scope="module")
+def tagged(rows):
+    """Rows whose pieces have the number of their row as target, but for the special ones."""
+    ids = rows.features["token_ids"]
+    is_special = tf.reduce_any(ids[..., tf.newaxis] == [2, 3], axis=-1)
+    number = tf.cast(ids.value_rowids(), tf.int32)
+    targets = ids.with_values(tf.where(is_special.values, IGNORED, number))
+    return replace(rows, targets=targets)
+
+
+@pytest.mark.parametrize("declared", [(), DECLARED])
+def test_targets_by_piece_are_padded_like_the_pieces(tagged, encoder, declared):
+    seen, _ = see(tagged, encoder, epochs=1, seed=5, declared_lengths=declared, accumulate=3)
+    real_rows = []
+    for targets, weights, mask in seen:
+        assert targets.shape == weights.shape == mask.shape
+        has_target = mask.astype(bool)
+        has_target[:, 0] = False
+        has_target[np.arange(len(mask)), mask.sum(axis=1) - 1] = False
+        np.testing.assert_array_equal(targets != IGNORED, has_target)
+        row = targets.max(axis=1)
+        is_filler = weights.sum(axis=1) == 0
+        expected = np.where(is_filler, 0, 1 + row / 100)[:, np.newaxis] * has_target
+        np.testing.assert_allclose(weights, expected, rtol=1e-6)
+        real_rows += row[~is_filler].tolist()
+    assert sorted(real_rows) == list(range(ROWS))
+
+
+def test_what_a_dataset_with_targets_by_piece_says_of_its_elements(tagged, encoder):
+    dataset, _ = training_dataset(tagged, encoder.pad, batch_size=BATCH, seed=1)
+    features, targets, weights = dataset.element_spec
+    assert {spec.shape.rank for spec in [*features.values(), targets, weights]} == {2}
+    assert (targets.dtype, weights.dtype) == (tf.int32, tf.float32)
+
+
 # ---------------------------------------------------------------------------------- evaluation
 
 
@@ -164,6 +212,95 @@ def test_each_text_is_tokenized_once_for_all_epochs(encoder, num_rows):
     for _ in dataset.take(3 * steps):
         pass
     assert counts == dict.fromkeys((text.encode() for text in texts), 1)
+
+
+# ------------------------------------------------------------------------------------- windows
+
+PIECES_PER_WINDOW = 3
+
+
+def cut(texts):
+    """Each character is a piece; each text has windows of three, which do not overlap."""
+    pieces = tf.strings.unicode_decode(texts["text"], "UTF-8")
+    counts = tf.maximum((pieces.row_lengths() + PIECES_PER_WINDOW - 1) // PIECES_PER_WINDOW, 1)
+    windows = tf.ragged.range(counts)
+    example = windows.value_rowids()
+    first = windows.values * PIECES_PER_WINDOW
+    last = tf.minimum(first + PIECES_PER_WINDOW, tf.gather(pieces.row_lengths(), example))
+    places = tf.ragged.range(first, last)
+    ids = tf.gather(pieces, example)
+    alignment = Alignment(example, {"place": places}, {"text": texts["text"], "pieces": pieces})
+    return {"token_ids": tf.gather(ids, places, batch_dims=1), "alignment": alignment}
+
+
+def windows_of(number):
+    """Rows of texts of 0 to 6 characters; the first one of each text is its number modulo 7."""
+    texts = [chr(ord("a") + row % 7) * (row % 7) for row in range(number)]
+    weights = np.arange(number, dtype="float32")
+    rows = tokenize({"text": texts}, cut, sample_weight=weights)
+    return texts, replace(rows, examples=Examples({"text": texts}, sample_weight=weights))
+
+
+def characters(ragged):
+    return ["".join(map(chr, row)) for row in ragged.to_list()]
+
+
+@pytest.mark.parametrize("number", [1, 10, TEXTS_PER_CALL, 2 * TEXTS_PER_CALL + 10])
+def test_windows_know_their_example_whatever_the_number_of_texts(number):
+    texts, rows = windows_of(number)
+    example = np.asarray(rows.alignment.example)
+    expected = [n for n, text in enumerate(texts) for _ in range(max(1, -(-len(text) // 3)))]
+    assert example.tolist() == expected
+    assert (len(rows), rows.num_examples) == (len(expected), number)
+    assert rows.sample_weight.tolist() == expected
+    assert [text.decode() for text in rows.alignment.by_example["text"].numpy()] == texts
+    assert characters(rows.alignment.by_example["pieces"]) == texts
+    joined = Counter()
+    for row, window in zip(expected, characters(rows.features["token_ids"]), strict=True):
+        joined[row] += len(window)
+        assert window in texts[row]
+    assert [joined[row] for row in range(number)] == [len(text) for text in texts]
+    np.testing.assert_array_equal(
+        rows.lengths, rows.alignment.by_row["place"].row_lengths().numpy()
+    )
+
+
+def test_a_part_is_whole_examples_with_all_of_their_rows():
+    texts, rows = windows_of(20)
+    for start, stop in [(0, 20), (3, 9), (6, 7), (0, 1), (20, 20)]:
+        part, alone = rows.part(start, stop), rows.rows_of(start, stop)
+        assert part.num_examples == stop - start
+        assert part.examples.texts["text"] == texts[start:stop]
+        assert [text.decode() for text in part.alignment.by_example["text"].numpy()] == (
+            texts[start:stop]
+        )
+        assert sorted(set(np.asarray(part.alignment.example))) == list(range(stop - start))
+        assert len(part) == len(part.lengths) == alone.stop - alone.start
+        whole = characters(rows.features["token_ids"])
+        assert characters(part.features["token_ids"]) == whole[alone]
+        places = rows.alignment.by_row["place"].to_list()
+        assert part.alignment.by_row["place"].to_list() == places[alone]
+        assert part.sample_weight.tolist() == rows.sample_weight[alone].tolist()
+
+
+def test_a_part_of_rows_that_are_examples(rows):
+    part = rows.part(5, 9)
+    assert (len(part), part.num_examples, part.targets.tolist()) == (4, 4, [5, 6, 7, 8])
+    assert part.alignment is None
+    assert part.lengths.tolist() == rows.lengths[5:9].tolist()
+
+
+def test_parts_together_are_the_whole(monkeypatch):
+    monkeypatch.setattr("tfft.data.pipeline.EXAMPLES_AT_ONCE", 8)
+    texts, rows = windows_of(20)
+    ids = rows.features["token_ids"]
+    found = list(parts(rows, tf.cast(ids, tf.float32)))
+    assert [part.num_examples for part, _ in found] == [8, 8, 4]
+    assert [text for part, _ in found for text in part.examples.texts["text"]] == texts
+    outputs = []
+    for part, dense in found:
+        outputs += tf.RaggedTensor.from_tensor(dense, lengths=part.lengths).to_list()
+    assert outputs == ids.to_list()
 
 
 def test_text_with_a_lone_surrogate(encoder):

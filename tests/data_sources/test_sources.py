@@ -84,6 +84,9 @@ def test_parquet_with_a_column_twice(tmp_path):
         ("a.ndjson", "jsonl"),
         ("a.b.json", "json"),
         ("a.txt", "text"),
+        ("a.conll", "conll"),
+        ("a.conllu.gz", "conll"),
+        ("a.IOB2", "conll"),
     ],
 )
 def test_the_suffix_tells_the_format(tmp_path, name, expected):

@@ -212,6 +212,18 @@ def multi_run(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="session")
+def logits_of():
+    """Asks a loaded run for the outputs of its model."""
+
+    def ask(trained, **texts):
+        from tfft.inference import tokenize_texts
+
+        return trained.outputs(tokenize_texts(trained.task, trained.encoder, texts))
+
+    return ask
+
+
 @pytest.fixture
 def standard_input(monkeypatch):
     """Sets what a command reads from standard input."""

@@ -192,7 +192,7 @@ def test_preset_has_the_tokenizer(finished):
     assert tokenizer.vocabulary_size() == trained.encoder.tokenizer.vocabulary_size()
 
 
-def test_preset_is_a_keras_hub_classifier_with_the_same_logits(single_run):
+def test_preset_is_a_keras_hub_classifier_with_the_same_logits(single_run, logits_of):
     import keras_hub
 
     classifier = keras_hub.models.TextClassifier.from_preset(str(single_run.run / "preset"))
@@ -200,7 +200,7 @@ def test_preset_is_a_keras_hub_classifier_with_the_same_logits(single_run):
     texts = texts_of(single_run)[:8]
     features = classifier.preprocessor(texts)
     np.testing.assert_allclose(
-        classifier.predict(texts, verbose=0), trained.outputs({"text": texts}), atol=1e-5
+        classifier.predict(texts, verbose=0), logits_of(trained, text=texts), atol=1e-5
     )
     np.testing.assert_allclose(classifier(features), trained.model(features), atol=1e-5)
 

@@ -14,7 +14,7 @@ from tfft.preparation import prepare
 SHORT = {"epochs": 1, "batch_size": 60}
 
 
-def test_mixed_precision_is_scored_and_kept_in_float32(place, capsys):
+def test_mixed_precision_is_scored_and_kept_in_float32(place, capsys, logits_of):
     import keras_hub
 
     from tfft import evaluate
@@ -32,7 +32,7 @@ def test_mixed_precision_is_scored_and_kept_in_float32(place, capsys):
     trained = tfft.load_run(place.run)
     texts = ["we heard the cat", "tell me about the drum all week"]
     np.testing.assert_allclose(
-        classifier.predict(texts, verbose=0), trained.outputs({"text": texts}), atol=1e-5
+        classifier.predict(texts, verbose=0), logits_of(trained, text=texts), atol=1e-5
     )
 
 

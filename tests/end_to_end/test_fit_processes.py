@@ -104,11 +104,10 @@ def jax_run(tmp_path_factory, make_shared_place, single_run):
     return place
 
 
-def test_a_preset_loads_without_tfft(jax_run, single_run):
+def test_a_preset_loads_without_tfft(jax_run, single_run, logits_of):
     logits = json.loads((jax_run.folder / "logits.json").read_text("utf-8"))
-    expected = tfft.load_run(single_run.run).outputs(
-        {"text": ["we heard the cat", "we heard the drum"]}
-    )
+    texts = ["we heard the cat", "we heard the drum"]
+    expected = logits_of(tfft.load_run(single_run.run), text=texts)
     np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 

@@ -69,7 +69,7 @@ def test_pairs_have_a_tab_between_them(predict, pair_run, standard_input):
     assert (row["text"], row["text_pair"]) == ("we heard the cat", "there was nothing")
     assert row["label"] == "other"
     assert predict(pair_run, "we heard the cat\tthere was one")[0]["label"] == "same"
-    assert "expected two texts with a tab" in predict(pair_run, "only one", code=2)
+    assert "expected text and text_pair with a tab" in predict(pair_run, "only one", code=2)
 
 
 def test_several_labels_are_a_list(predict, multi_run):
@@ -146,7 +146,7 @@ def test_writes_a_file(predict, single_run, tmp_path):
 def test_a_failure_leaves_the_old_output(predict, single_run, tmp_path, monkeypatch):
     output = tmp_path / "answers.jsonl"
     output.write_text("old", "utf-8")
-    monkeypatch.setattr(tfft.inference.TrainedRun, "predict", lambda *_: 1 / 0)
+    monkeypatch.setattr(tfft.inference.TrainedRun, "answer_columns", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         predict(single_run, "--output", output, "a text")
     assert output.read_text("utf-8") == "old"

@@ -1,7 +1,7 @@
 """The export as a whole. All SavedModels are asked in one fresh process: it costs seconds."""
 
-import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,22 @@ import tfft.serving
 from tfft.backbones.checkpoints import build_random_encoder
 from tfft.backbones.vocabularies import byte_level_bpe
 from tfft.config import build_config
+from tfft.data.pipeline import TokenizedSet
 from tfft.errors import ConfigError, ExportCheckError
-from tfft.inference import TrainedRun
+from tfft.inference import TrainedRun, tokenize_texts
 from tfft.runs import RunDir
 from tfft.serving import export_saved_model, version_directory, write_saved_model
-from tfft.serving.check import ask_in_fresh_process, compare, expected_outputs
+from tfft.serving.check import ask_in_fresh_process
+from tfft.serving.comparison import compare, expected_answers
 from tfft.serving.ops import check_operations, served_operations, used_operations
 from tfft.serving.probe import encode
-from tfft.serving.requests import EDGE_TEXTS, Request, build_requests, choose_check_texts
+from tfft.serving.requests import (
+    EDGE_TEXTS,
+    Request,
+    build_requests,
+    choose_check_texts,
+    readable,
+)
 from tfft.tasks import TextClassification
 
 TOLERANCE = 1e-5
@@ -99,12 +107,25 @@ def saved(runs: dict[str, TrainedRun]) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def asked(runs: dict[str, TrainedRun]) -> dict[str, list[Request]]:
+def tokenized(runs: dict[str, TrainedRun]) -> dict[str, TokenizedSet]:
+    return {
+        family: tokenize_texts(run.task, run.encoder, readable(check_texts(family)))
+        for family, run in runs.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def asked(
+    runs: dict[str, TrainedRun], tokenized: dict[str, TokenizedSet]
+) -> dict[str, list[Request]]:
     """The check's requests, and one of no texts at all."""
     none = {name: Request([], "serving_default", {"text": []}) for name in TASKS}
     none["roberta"].inputs["text_pair"] = []
     return {
-        family: [*build_requests(run.task, run.encoder, check_texts(family)), none[family]]
+        family: [
+            *build_requests(run.task, run.encoder, check_texts(family), tokenized[family]),
+            none[family],
+        ]
         for family, run in runs.items()
     }
 
@@ -124,19 +145,34 @@ def graph_of(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("family", TASKS)
-def test_answers_equal_the_trained_model(family, runs, asked, answered):
-    expected = expected_outputs(runs[family], check_texts(family))
-    threshold = TASKS[family].get("threshold", 0.5)
+def test_answers_equal_the_trained_model(family, runs, tokenized, asked, answered):
+    expected = expected_answers(runs[family], tokenized[family], tolerance=TOLERANCE)
     largest, faults = compare(
-        asked[family][:-1],
-        answered[family][:-1],
-        expected,
-        tolerance=TOLERANCE,
-        threshold=threshold,
+        asked[family][:-1], answered[family][:-1], expected, tolerance=TOLERANCE
     )
     assert not faults
     assert largest <= TOLERANCE
-    assert expected["probabilities"].std(axis=0).min() > 0.01
+    for signature in expected.values():
+        assert np.std(signature.values["probabilities"], axis=0).min() > 0.01
+        assert all(signature.is_decided(row) for row in range(len(tokenized[family])))
+
+
+@pytest.mark.parametrize("family", TASKS)
+def test_expected_answers_are_those_in_python(family, runs, tokenized):
+    """Each signature answers each text as `TrainedRun.predict` does."""
+    run, texts = runs[family], readable(check_texts(family))
+    asked = list(zip(*texts.values(), strict=True)) if len(texts) > 1 else texts["text"]
+    answers = run.predict(asked)
+    for signature in expected_answers(run, tokenized[family], tolerance=TOLERANCE).values():
+        values = signature.values
+        probabilities = [list(answer["probabilities"].values()) for answer in answers]
+        np.testing.assert_allclose(values["probabilities"], probabilities, atol=1e-6)
+        if "labels" in answers[0]:
+            given = [[label in a["labels"] for label in run.task.labels] for a in answers]
+            np.testing.assert_array_equal(values["predictions"], given)
+        else:
+            assert [str(label) for label in values["label"]] == [a["label"] for a in answers]
+            np.testing.assert_allclose(values["score"], [a["score"] for a in answers], atol=1e-6)
 
 
 @pytest.mark.parametrize("family", TASKS)
@@ -311,11 +347,11 @@ def test_warmup_requests_decode(exported):
     requests = [log.predict_log.request for log in logs]
     assert [request.model_spec.name for request in requests] == ["distil_bert"] * 4
     names = [request.model_spec.signature_name for request in requests]
-    assert names == ["serving_default", "tokens"] * 2
-    texts = [tf.make_ndarray(request.inputs["text"]).tolist() for request in requests[::2]]
+    assert names == ["serving_default"] * 2 + ["tokens"] * 2
+    texts = [tf.make_ndarray(request.inputs["text"]).tolist() for request in requests[:2]]
     asked = encode(check_texts("distil_bert")["text"])
     assert texts == [asked[:1], asked[:8]]
-    for request in requests[1::2]:
+    for request in requests[2:]:
         ids, mask = (tf.make_ndarray(request.inputs[n]) for n in ("token_ids", "padding_mask"))
         assert ids.dtype == mask.dtype == np.int32
         assert ids.shape == mask.shape
@@ -356,17 +392,18 @@ def build_prediction_log() -> Any:
 # ------------------------------------------------------------------------------ export/ask.py
 
 
-def load_ask() -> Any:
-    path = Path(__file__).parents[2] / "export" / "ask.py"
-    spec = importlib.util.spec_from_file_location("ask", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script, which imports what lies beside it."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "export"))
+    yield __import__("ask")
+    for name in ("ask", "client"):
+        sys.modules.pop(name)
 
 
-def test_ask_answers_like_the_run(exported, runs, capsys):
+def test_ask_answers_like_the_run(ask, exported, runs, capsys):
     texts = ["the quick fox", "naïve café"]
-    load_ask().main([str(exported[0].parent), *texts])
+    ask.main([str(exported[0].parent), *texts])
     lines = capsys.readouterr().out.splitlines()
     for line, text, answer in zip(lines, texts, runs["distil_bert"].predict(texts), strict=True):
         assert line.endswith(f"  {text}")
@@ -374,24 +411,24 @@ def test_ask_answers_like_the_run(exported, runs, capsys):
             assert (f"{label} {probability:.4f}" in line) == (label in answer["labels"])
 
 
-def test_ask_pairs(runs, saved, capsys):
+def test_ask_pairs(ask, runs, saved, capsys):
     tfft.serving.write_extras(
         saved["roberta"] / "assets.extra", runs["roberta"].task, runs["roberta"].encoder
     )
-    load_ask().main([str(saved["roberta"]), "the fox\tthe hound"])
+    ask.main([str(saved["roberta"]), "the fox\tthe hound"])
     (answer,) = runs["roberta"].predict([("the fox", "the hound")])
     expected = f"{answer['label']:<9}  {answer['score']:.4f}  the fox\tthe hound\n"
     assert capsys.readouterr().out == expected
 
 
-def test_ask_pair_without_tab(runs, saved):
+def test_ask_pair_without_tab(ask, runs, saved):
     with pytest.raises(SystemExit, match="text and text_pair with a tab between"):
-        load_ask().main([str(saved["roberta"]), "the fox"])
+        ask.main([str(saved["roberta"]), "the fox"])
 
 
-def test_ask_directory_without_model(tmp_path):
+def test_ask_directory_without_model(ask, tmp_path):
     with pytest.raises(SystemExit, match="holds no SavedModel"):
-        load_ask().main([str(tmp_path), "the fox"])
+        ask.main([str(tmp_path), "the fox"])
 
 
 # -------------------------------------------------------------------------------------- failures

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfft.tasks.losses import LabelLoss, MultiLabelLoss
+from tfft.tasks.heads import MASKED
+from tfft.tasks.losses import LabelLoss, MultiLabelLoss, SpanLoss
 
 LOGITS = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0], [-2.0, 0.3, 0.1], [1.0, 1.0, 1.0]], "float32")
 LABELS = np.array([0, 2, 1, 1], "int32")
@@ -68,6 +69,19 @@ def test_label_loss(options):
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_label_loss_of_pieces_some_of_which_have_no_label(options):
+    labels, weights = LABELS.reshape(2, 2).copy(), ROW_WEIGHTS.reshape(2, 2)
+    labels[1, 0] = -1
+    expected = label_losses(**in_numpy(options)).reshape(2, 2) * (labels >= 0)
+    logits = LOGITS.reshape(2, 2, 3)
+    losses = LabelLoss(**options).call(labels, logits)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(losses), expected, rtol=1e-5)
+    loss = LabelLoss(**options)(labels, logits, sample_weight=weights * (labels >= 0))
+    mean = np.average(expected, weights=weights * (labels >= 0))
+    assert number(loss) == pytest.approx(mean, rel=1e-5)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_multi_label_loss(options):
     expected = multi_label_losses(**in_numpy(options))
     losses = MultiLabelLoss(**options).call(TARGETS, LOGITS)
@@ -99,6 +113,53 @@ def test_labels_as_a_column(shape):
 def test_low_precision_logits_are_computed_in_float32():
     loss = LabelLoss()(LABELS, keras.ops.cast(LOGITS * 8, "float16"))
     assert number(loss) == pytest.approx(label_losses(logits=LOGITS * 8).mean(), rel=1e-3)
+
+
+# -------------------------------------------------------------------------------------- spans
+
+SPANS = np.array([[1, 3], [0, 0]], "int32")
+PIECES = [4, 2]
+
+
+def span_logits(filler=MASKED, *, length=4):
+    """Of rows of four and of two pieces, the rest filled up."""
+    logits = np.full((2, length, 2), filler, "float32")
+    logits[0, :4] = [[0.3, -1.0], [2.0, 0.0], [-0.5, 1.0], [1.0, 0.7]]
+    logits[1, :2] = [[1.5, 0.2], [-0.4, 0.9]]
+    return logits
+
+
+def span_losses(*, smoothing=0.0):
+    """The target of a row's pieces is (1 - s) at the right one, and s / pieces at each."""
+    losses = []
+    for row, pieces in enumerate(PIECES):
+        ends = log_softmax(span_logits()[row, :pieces].T)
+        targets = np.eye(pieces)[SPANS[row]] * (1 - smoothing) + smoothing / pieces
+        losses.append(-(targets * ends).sum(axis=-1).mean())
+    return losses
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("filler", [MASKED, -np.inf])
+@pytest.mark.parametrize("length", [4, 7])
+def test_span_loss_is_of_the_pieces_that_there_are(smoothing, filler, length):
+    losses = SpanLoss(label_smoothing=smoothing).call(SPANS, span_logits(filler, length=length))
+    expected = span_losses(smoothing=smoothing)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(losses), expected, rtol=1e-5)
+
+
+def test_span_loss_counts_rows_by_their_weight():
+    loss = SpanLoss()(SPANS, span_logits(), sample_weight=np.array([0.5, 2.0]))
+    assert number(loss) == pytest.approx(np.average(span_losses(), weights=[0.5, 2.0]), rel=1e-5)
+    first = SpanLoss()(SPANS, span_logits(), sample_weight=np.array([1.0, 0.0]))
+    assert number(first) == pytest.approx(span_losses()[0], rel=1e-5)
+
+
+def test_span_loss_in_low_precision_and_of_extreme_logits():
+    halves = SpanLoss()(SPANS, keras.ops.cast(span_logits(-6e4), "float16"))
+    assert number(halves) == pytest.approx(np.mean(span_losses()), rel=1e-3)
+    extreme = SpanLoss(label_smoothing=0.1)(SPANS, span_logits() * np.float32(1e4))
+    assert np.isfinite(number(extreme))
 
 
 # --------------------------------------------------------------------------------- filler rows

@@ -52,10 +52,13 @@ class Encoder:
             )
 
     def with_dtype(self, dtype: str) -> "Encoder":
-        """An encoder of the same dimensions that computes in another dtype; its weights are new."""
+        """An encoder with the same weights that computes in another dtype."""
         config = self.backbone.get_config() | {"dtype": dtype}
+        backbone = type(self.backbone).from_config(config)
+        # Also those that a head does not read, such as the pooler's.
+        backbone.set_weights(self.backbone.get_weights())
         return Encoder(
-            type(self.backbone).from_config(config),
+            backbone,
             self.tokenizer,
             sequence_length=self.sequence_length,
             truncation=self.truncation,
@@ -71,10 +74,42 @@ class Encoder:
             `token_ids` and, where the family uses them, `segment_ids`: ragged int32
             (batch_size, pieces), special pieces included, no longer than `sequence_length`.
         """
+        return self.join([self.pieces(text) for text in texts])
+
+    def word_pieces(self, words: Any) -> Any:
+        """The pieces of words that stand alone, none without a piece.
+
+        Args:
+            words: ragged strings (batch_size, words).
+
+        Returns:
+            Ragged int32 (batch_size, words, pieces). Families whose pieces begin with the blank
+            before a word (RoBERTa) get one before each word.
+        """
+        from tfft.text.alignment import word_pieces
+
+        return word_pieces(
+            words,
+            self._tokenizer(),
+            unknown_id=self.tokenizer.token_to_id(self.family.unknown),
+        )
+
+    def pieces_with_offsets(self, texts: Any) -> Any:
+        """The pieces of texts (batch_size,) and the characters that each stands for.
+
+        Returns:
+            `tfft.text.alignment.Pieces`: the ids that `features` has, without special pieces.
+        """
+        from tfft.text.alignment import pieces_with_offsets
+
+        return pieces_with_offsets(texts, self._tokenizer())
+
+    def join(self, segments: list[Any]) -> dict[str, Any]:
+        """One or two ragged rows of pieces with special pieces around them; see `features`."""
         from tfft.text.segments import pack_segments
 
         token_ids, segment_ids = pack_segments(
-            [self._pieces(text) for text in texts],
+            segments,
             sequence_length=self.sequence_length,
             start_id=self._special_id(self.family.start),
             end_id=self._special_id(self.family.end),
@@ -83,11 +118,14 @@ class Encoder:
         )
         return self._used({"token_ids": token_ids, "segment_ids": segment_ids})
 
+    def num_special(self, num_texts: int) -> int:
+        """How many special pieces a row of one or two texts has."""
+        return 1 + num_texts + (self.family.num_separators - 1) * (num_texts - 1)
+
     def lengths(self, texts: list[Any]) -> Any:
         """How many pieces (batch_size,) each row would have uncut, special ones included."""
-        pieces = [self._pieces(text).row_lengths() for text in texts]
-        num_special = 1 + len(texts) + (self.family.num_separators - 1) * (len(texts) - 1)
-        return sum(pieces) + num_special
+        pieces = [self.pieces(text).row_lengths() for text in texts]
+        return sum(pieces) + self.num_special(len(texts))
 
     def pad(self, features: dict[str, Any], length: Any = None) -> dict[str, Any]:
         """Turns ragged features into dense ones (batch_size, length) with a `padding_mask`.
@@ -115,13 +153,17 @@ class Encoder:
         """The id of the piece that fills up short rows."""
         return self._special_id(self.family.pad)
 
-    def _pieces(self, text: Any) -> Any:
+    def pieces(self, text: Any) -> Any:
+        """The pieces of texts (batch_size,), ragged int32, without special ones, uncut."""
+        return self._tokenizer()(text)
+
+    def _tokenizer(self) -> Any:
         if self._tokenize is None:
             raise ValueError(
                 "This encoder has no tokenizer, so it takes features but no texts. "
                 "Give it one: Encoder(backbone, tokenizer)."
             )
-        return self._tokenize(text)
+        return self._tokenize
 
     def _special_id(self, attribute: str) -> int:
         return int(getattr(self.tokenizer, attribute))
@@ -142,18 +184,22 @@ class Encoder:
         """`token_ids`, `padding_mask` and, where used, `segment_ids`."""
         return sorted(self.backbone.input)
 
-    def __call__(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, inputs: dict[str, Any], *, needs_pooled: bool = True) -> dict[str, Any]:
         """Encodes features.
 
         Args:
             inputs: `token_ids`, `padding_mask` and, where used, `segment_ids`, int (batch_size,
                 length), as tensors or symbolic inputs.
+            needs_pooled: whether the head reads `pooled`. Else a pretrained pooler is frozen: it
+                has no gradients to learn from.
 
         Returns:
             `sequence` (batch_size, length, hidden_dim), `first` (batch_size, hidden_dim), the
             vector of the first piece, and where the family has one `pooled`
             (batch_size, hidden_dim), its pretrained pooler's.
         """
+        if self.family.has_pooler and not needs_pooled:
+            self.backbone.get_layer("pooled_dense").trainable = False
         outputs = self.backbone(inputs)
         if isinstance(outputs, dict):
             sequence, pooled = outputs["sequence_output"], outputs["pooled_output"]

@@ -20,6 +20,7 @@ class Family:
         has_pooler: whether the backbone returns a pretrained `pooled_output`.
         num_separators: how many end pieces stand between the two texts of a pair.
         is_wordpiece: whether the vocabulary is WordPiece (else byte-level BPE).
+        unknown: the piece for what has no pieces.
         start, end, pad: attributes of the tokenizer that hold the special pieces' ids.
     """
 
@@ -29,6 +30,7 @@ class Family:
     has_pooler: bool
     num_separators: int
     is_wordpiece: bool
+    unknown: str
     start: str = "cls_token_id"
     end: str = "sep_token_id"
     pad: str = "pad_token_id"
@@ -42,6 +44,7 @@ FAMILIES = {
         has_pooler=True,
         num_separators=1,
         is_wordpiece=True,
+        unknown="[UNK]",
     ),
     "distil_bert": Family(
         backbone=keras_hub.models.DistilBertBackbone,
@@ -50,6 +53,7 @@ FAMILIES = {
         has_pooler=False,
         num_separators=1,
         is_wordpiece=True,
+        unknown="[UNK]",
     ),
     "roberta": Family(
         backbone=keras_hub.models.RobertaBackbone,
@@ -58,6 +62,7 @@ FAMILIES = {
         has_pooler=False,
         num_separators=2,
         is_wordpiece=False,
+        unknown="<unk>",
         start="start_token_id",
         end="end_token_id",
     ),

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from tfft.config.backbone import Backbone, PretrainedBackbone, RandomBackbone
 from tfft.config.base import Section
 from tfft.config.data import Columns, Data, DataFile, FileOptions
 from tfft.config.faults import describe_faults
 from tfft.config.loop import Callbacks, Export, Optimizer, Training
-from tfft.config.models import Backbone, PretrainedBackbone, RandomBackbone, TextClassification
+from tfft.config.tasks import Task, TextClassification
 from tfft.config.yaml_file import Location, parse_value, read_config_file, to_yaml
 from tfft.errors import ConfigError
 
@@ -40,7 +41,7 @@ class Experiment(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     output_dir: str
     """The run directory itself."""
-    task: TextClassification = TextClassification()
+    task: Task = TextClassification()
     backbone: Backbone
     data: Data
     optimizer: Optimizer = Optimizer()
@@ -55,6 +56,29 @@ class Experiment(Section):
                 "callbacks.early_stopping needs validation data: set data.validation or "
                 "data.validation_fraction"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _cleaning_fits_the_task(self) -> "Experiment":
+        if self.data.cleaning and not self.task.cleaned:
+            raise ValueError(
+                f"data.cleaning does not go with {self.task.name}: its answers are places in the "
+                "text as it is given. Clean the files before, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_fit_the_task(self) -> "Experiment":
+        for file in [
+            f for split in ("train", "validation", "test") for f in self.data.files(split)
+        ]:
+            for name in file.columns.model_fields_set - set(self.task.columns):
+                # A config that a run kept has all keys, also those at their defaults.
+                if getattr(file.columns, name) != Columns.model_fields[name].default:
+                    raise ValueError(
+                        f"data.columns.{name} is not a column of {self.task.name}; it has "
+                        f"{', '.join(self.task.columns)}"
+                    )
         return self
 
 

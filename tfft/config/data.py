@@ -36,6 +36,21 @@ class Columns(Section):
     label: ColumnOrColumns = "label"
     """A list names one 0/1 column for each label; the columns are called as the labels, or stand in
     the order of task.labels."""
+    words: Column | None = None
+    """Tagging: a list of words a row. Null: `words` or `tokens`; in conll the first column."""
+    tags: Column | None = None
+    """Tagging: a list of tags a row. Null: `tags`, `ner_tags` or `labels`; in conll the last
+    column."""
+    spans: Column | None = None
+    """Tagging of `text`, instead of words and tags: a list of {start, end, label} a row, in
+    characters."""
+    question: Column = "question"
+    context: Column = "context"
+    answers: Column | None = None
+    """A list of {text, answer_start}, {text: [...], answer_start: [...]}, or one answer's text.
+    Null: `answers` or `answer`."""
+    answer_start: Column = "answer_start"
+    """Where answers are plain texts: the character at which each begins. May be absent."""
     sample_weight: Column | None = None
     """How much a row counts. Rows of validation and test files without this column count 1."""
 
@@ -43,9 +58,22 @@ class Columns(Section):
 class FileOptions(Section):
     """How a file is read. Each key can stand under `data` and again under one file."""
 
-    format: Literal["csv", "tsv", "json", "jsonl", "parquet", "text", "folder", "tfds"] | None = (
-        None
-    )
+    format: (
+        Literal[
+            "csv",
+            "tsv",
+            "json",
+            "jsonl",
+            "parquet",
+            "text",
+            "folder",
+            "tfds",
+            "conll",
+            "parallel",
+            "squad",
+        ]
+        | None
+    ) = None
     """Null: told by the file's ending."""
     header: bool | None = None
     """csv, tsv: whether the first line names the columns. Null: it does."""
@@ -65,11 +93,17 @@ class FileOptions(Section):
     """text: what marks a label, such as `__label__`; a line may then have several."""
     label_until: str | None = None
     """Only what stands before this is the label: `:` makes HUM of HUM:ind."""
+    tags: str | None = None
+    """parallel: the file of the tags, one sentence a line like the words'."""
+    word_prefix: str | None = None
+    """Tagging: what stands before each word in the file and is taken off, such as `w[0]=`."""
+    skip: dict[str, list[Any]] = Field(default_factory=dict)
+    """Rows that are left out: {column: [values]}."""
     columns: Columns = Columns()
     label_separator: str | None = None
     """Multi-label: what separates the labels of one cell."""
     label_numbers_from: int | None = None
-    """Labels are numbers, and this is the first label's. Null: labels are names."""
+    """Labels (tags) are numbers, and this is the first label's. Null: labels are names."""
 
 
 def _files(value: Any) -> Any:

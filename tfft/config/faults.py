@@ -72,6 +72,11 @@ def _sentence(fault: Any, location: Location, model: type[BaseModel], values: An
     if fault["type"] in ("model_type", "model_attributes_type"):
         keys = ", ".join(_keys_at(model, location, values))
         return f"{key} is {found!r}; expected a section with some of the keys {keys}."
+    if fault["type"] == "union_tag_invalid":
+        # The only union whose tag is a name that users write: the tasks.
+        choices = [tag.strip("'") for tag in fault["ctx"]["expected_tags"].split(", ")]
+        hint = did_you_mean(fault["ctx"]["tag"], choices)
+        return f"{key}.name is {fault['ctx']['tag']!r}; it can be {', '.join(choices)}.{hint}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "literal_error":
         choices = [
@@ -120,10 +125,12 @@ def _chosen(models: list[type[BaseModel]], value: Any) -> list[type[BaseModel]]:
 
     def fits(model: type[BaseModel]) -> bool:
         literals = {
-            name: typing.get_args(field.annotation)
+            name: (typing.get_args(field.annotation), field.get_default())
             for name, field in model.model_fields.items()
-            if typing.get_origin(field.annotation) is typing.Literal and field.is_required()
+            if typing.get_origin(field.annotation) is typing.Literal
         }
-        return all(value.get(name) in choices for name, choices in literals.items())
+        # A Literal with one choice is what tells the branches apart.
+        tags = {name: pair for name, pair in literals.items() if len(pair[0]) == 1}
+        return all(value.get(name, default) in one for name, (one, default) in tags.items())
 
     return [m for m in models if isinstance(value, dict) and fits(m)][-1:]

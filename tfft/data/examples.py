@@ -1,16 +1,16 @@
 """Columns of a file become the fields of a task: texts, labels and weights, row by row."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfft.config import Data, DataFile
+from tfft.config import Columns, Data, DataFile, FileOptions
 from tfft.data.cleaning import clean
-from tfft.data.label_columns import read_label_columns
-from tfft.data.sources import Table, read_table
+from tfft.data.sources import ReadOptions, Table, read_table
 from tfft.errors import DataError
 
 
@@ -19,12 +19,17 @@ class Examples:
     """The rows of one split.
 
     Attributes:
-        texts: for each text field (`text`, `text_pair`) one string a row.
-        labels: for each row the label's name, or with several labels the list of their names.
+        texts: for each text field (`text`, `text_pair`; `words`; `question`, `context`) one string
+            a row.
+        labels: what is right for each row: the label's name, the list of several labels' names or
+            of the words' tags, a number, or the list of answers (text, first character).
         sample_weight: float32 (rows,), or None.
         places: `file:line` of each row, for messages.
         path: the file or files, for messages.
         num_empty: how many rows were skipped because a text was empty.
+        counts: what else happened while reading, and how often, for the person who looks.
+        strata: for each row what a share that is drawn should have its part of. Default: labels.
+        groups: for each row what must not be parted by drawing a share, such as its context.
     """
 
     texts: dict[str, list[str]]
@@ -33,6 +38,9 @@ class Examples:
     places: list[str] = field(default_factory=list)
     path: str = "the examples"
     num_empty: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    strata: list[Any] | None = None
+    groups: list[Any] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.texts.values())))
@@ -44,13 +52,18 @@ class Examples:
     def take(self, rows: Sequence[int] | np.ndarray) -> "Examples":
         """The given rows, in the given order."""
         pick = [int(row) for row in rows]
-        return Examples(
+
+        def picked(values: list[Any] | None) -> Any:
+            return [values[row] for row in pick] if values else values
+
+        return replace(
+            self,
             texts={name: [values[row] for row in pick] for name, values in self.texts.items()},
-            labels=None if self.labels is None else [self.labels[row] for row in pick],
+            labels=picked(self.labels),
             sample_weight=None if self.sample_weight is None else self.sample_weight[pick],
-            places=[self.places[row] for row in pick] if self.places else [],
-            path=self.path,
-            num_empty=self.num_empty,
+            places=picked(self.places),
+            strata=picked(self.strata),
+            groups=picked(self.groups),
         )
 
 
@@ -59,48 +72,56 @@ def file_path(root: str, path: str, format: str | None = None) -> str:
     return path if format == "tfds" else str(Path(root).expanduser() / Path(path).expanduser())
 
 
-def load_table(file: DataFile, root: str) -> Table:
-    """Reads the file of a split as its options say."""
-    return read_table(
-        file_path(root, file.path, file.format),
-        format=file.format,
-        header=file.header,
-        quoting=file.quoting,
-        delimiter=file.delimiter,
-        encoding=file.encoding,
-        split=file.split,
-        member=file.member,
-        data_dir=file.data_dir,
-        label_in_front=file.label_in_front,
-        label_prefix=file.label_prefix,
-    )
+Reader = Callable[..., "Examples"]
+"""Maps a table and the options of its file to examples. Keywords: `with_labels`, false where only
+the texts are wanted, such as for prediction; `needs_weights`, true for training data."""
 
 
-def load_examples(
-    data: Data,
-    split: str,
-    *,
-    label_names: Sequence[str] | None = None,
-    multi_label: bool = False,
-) -> Examples:
-    """Reads one split of the config's data. See `examples_from_table`.
+def load_table(file: DataFile, path: str, root: str = ".") -> Table:
+    """Reads a file as its options say, without the rows that they skip.
+
+    Args:
+        file: the options.
+        path: where the file is.
+        root: what the path of its tags is below.
+    """
+    names = set(ReadOptions.__dataclass_fields__) & set(FileOptions.model_fields)
+    options = {name: getattr(file, name) for name in names}
+    if file.tags is not None:
+        options["tags"] = file_path(root, file.tags)
+    table = read_table(path, format=file.format, **options)
+    return without_rows(table, file.skip) if file.skip else table
+
+
+def without_rows(table: Table, skip: Mapping[str, Sequence[Any]]) -> Table:
+    """Leaves out the rows whose cell in a column is one of the values."""
+    cells = {name: table.column(name) for name in skip}
+    left_out = {name: {str(value) for value in values} for name, values in skip.items()}
+    kept = [
+        row
+        for row in range(table.rows)
+        if not any(str(cells[name][row]) in values for name, values in left_out.items())
+    ]
+    return table.take(kept)
+
+
+def load_examples(data: Data, split: str, read: Reader) -> Examples:
+    """Reads one split of the config's data.
+
+    Args:
+        data: the config's section.
+        split: `train`, `validation` or `test`.
+        read: the task's; see `tfft.data.fields.build_reader`.
 
     Raises:
-        DataError: a fault of the file, or no rows in it.
+        DataError: a fault of a file, or no rows in it.
     """
     parts = []
     for file in data.files(split):
-        table = load_table(file, data.dir)
+        table = load_table(file, file_path(data.dir, file.path, file.format), data.dir)
         if not table.rows:
             raise DataError(f"{table.path} has no rows. Each file of {split} needs at least one.")
-        part = examples_from_table(
-            table,
-            file,
-            cleaning=data.cleaning,
-            label_names=label_names,
-            multi_label=multi_label,
-            needs_weights=split == "train",
-        )
+        part = read(table, file, needs_weights=split == "train")
         parts.append(without_empty_texts(part, refuse=data.empty_text == "error"))
     examples = join_examples(parts)
     if not len(examples):
@@ -118,47 +139,15 @@ def join_examples(parts: Sequence[Examples]) -> Examples:
     ]
     return Examples(
         texts={name: [t for part in parts for t in part.texts[name]] for name in parts[0].texts},
-        labels=None if parts[0].labels is None else [x for p in parts for x in p.labels or []],
+        labels=_joined([part.labels for part in parts]),
         sample_weight=np.concatenate(weights) if weighted else None,
         places=[place for part in parts for place in part.places],
         path=" + ".join(part.path for part in parts),
         num_empty=sum(part.num_empty for part in parts),
+        counts=dict(sum((Counter(part.counts) for part in parts), Counter())),
+        strata=_joined([part.strata for part in parts]),
+        groups=_joined([part.groups for part in parts]),
     )
-
-
-def examples_from_table(
-    table: Table,
-    file: DataFile,
-    *,
-    cleaning: Sequence[str] = (),
-    label_names: Sequence[str] | None = None,
-    multi_label: bool = False,
-    with_labels: bool = True,
-    needs_weights: bool = False,
-) -> Examples:
-    """Maps the columns of a table to the fields of a classification task.
-
-    Args:
-        table: what was read.
-        file: says which columns mean what, and how labels are written.
-        cleaning: names of the cleaning steps for each text.
-        label_names: the task's labels, for labels that are written as numbers.
-        multi_label: whether a row has a list of labels.
-        with_labels: false where only the texts are wanted, such as for prediction.
-        needs_weights: whether the column of sample weights must be there, as in training data.
-    """
-    columns = file.columns
-    texts = {"text": _texts(table, columns.text, cleaning)}
-    if columns.text_pair is not None:
-        texts["text_pair"] = _texts(table, columns.text_pair, cleaning)
-    labels = weights = None
-    if with_labels:
-        labels = read_label_columns(table, file, label_names=label_names, multi_label=multi_label)
-        weighted = columns.sample_weight
-        if weighted is not None and (needs_weights or table.has(weighted)):
-            weights = _weights(table, weighted)
-    places = [table.where(row) for row in range(table.rows)]
-    return Examples(texts, labels, weights, places, table.path)
 
 
 def without_empty_texts(examples: Examples, *, refuse: bool) -> Examples:
@@ -180,7 +169,12 @@ def without_empty_texts(examples: Examples, *, refuse: bool) -> Examples:
     return replace(kept, num_empty=len(empty))
 
 
-def _texts(table: Table, columns: Any, cleaning: Sequence[str]) -> list[str]:
+def _joined(parts: Sequence[list[Any] | None]) -> list[Any] | None:
+    return None if parts[0] is None else [item for part in parts for item in part or []]
+
+
+def joined_columns(table: Table, columns: Any, cleaning: Sequence[str]) -> list[str]:
+    """The texts of a column, cleaned; several columns are joined with a blank."""
     parts = [table.column(name) for name in (columns if isinstance(columns, list) else [columns])]
     joined = [
         " ".join("" if cell is None else str(cell) for cell in row)
@@ -189,7 +183,20 @@ def _texts(table: Table, columns: Any, cleaning: Sequence[str]) -> list[str]:
     return clean(joined, cleaning)
 
 
-def _weights(table: Table, column: str | int) -> np.ndarray:
+def read_weights(table: Table, columns: Columns, *, needed: bool) -> np.ndarray | None:
+    """The sample weights, float32 (rows,), or None where there are none.
+
+    Args:
+        table: what was read.
+        columns: `sample_weight` says which column.
+        needed: whether the column must be there if one is said, as in training data.
+
+    Raises:
+        DataError: a weight is no number of 0 or more.
+    """
+    column = columns.sample_weight
+    if column is None or not (needed or table.has(column)):
+        return None
     weights = []
     for row, cell in enumerate(table.column(column)):
         try:

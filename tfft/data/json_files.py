@@ -1,10 +1,11 @@
 """json and jsonl: rows that are objects or lists."""
 
-import json
 from typing import Any
 
-from tfft.data.decoding import position, split_lines
+from tfft.data.decoding import split_lines
 from tfft.data.files import read_text
+from tfft.data.json_text import kind_of, parse_json
+from tfft.data.squad import is_squad, squad_table
 from tfft.data.table import ReadOptions, Table, listed
 from tfft.errors import DataError, did_you_mean
 
@@ -13,7 +14,7 @@ def read_jsonl(path: str, options: ReadOptions) -> Table:
     """Reads one object, or one list such as [text, label], from each line."""
     text, name = read_text(path, options)
     numbered = [(n, line) for n, line in enumerate(split_lines(text), 1) if line.strip()]
-    rows = [_parse(line, name, first_line=n) for n, line in numbered]
+    rows = [parse_json(line, name, first_line=n) for n, line in numbered]
     return rows_table(rows, name, [n for n, _ in numbered])
 
 
@@ -21,12 +22,14 @@ def read_json(path: str, options: ReadOptions) -> Table:
     """Reads a whole document.
 
     It is a list of objects or of lists; an object with a list of rows for each split, chosen
-    with `options.split`; or an object of columns, `{"text": [...], "label": [...]}`.
+    with `options.split`; an object of columns, `{"text": [...], "label": [...]}`; or SQuAD's.
     """
     text, name = read_text(path, options)
-    document = _parse(text, name) if text.strip() else []
+    document = parse_json(text, name) if text.strip() else []
     if options.splits:
         return rows_table(_rows_of_splits(document, options.splits, name), name)
+    if is_squad(document):
+        return squad_table(document, name)
     if isinstance(document, dict) and _is_columns(document):
         return Table(document, name)
     if isinstance(document, list):
@@ -45,7 +48,7 @@ def rows_table(rows: list[Any], path: str, lines: list[int] | None = None) -> Ta
     for number, row in enumerate(rows):
         if not isinstance(row, kind):
             expected = "an object" if kind is dict else "an object or a list"
-            raise DataError(f"{table.where(number)}: found {_kind(row)}, expected {expected}.")
+            raise DataError(f"{table.where(number)}: found {kind_of(row)}, expected {expected}.")
         if kind is list and len(row) != len(rows[0]):
             raise DataError(
                 f"{table.where(number)}: found {len(row)} cells, expected {len(rows[0])} as in "
@@ -59,21 +62,6 @@ def _columns(rows: list[Any]) -> dict[str, list[Any]]:
         return {str(n): list(column) for n, column in enumerate(zip(*rows, strict=True))}
     names = dict.fromkeys(key for row in rows for key in row)
     return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _parse(text: str, name: str, *, first_line: int = 1) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        line, column = position(text, error.pos)
-        near = text[error.pos : error.pos + 20]
-        place = f"{name}:{first_line + line - 1}:{column}"
-        message = f"{place}: this is not JSON: {error.msg}, at {near!r}."
-        if error.msg == "Extra data" and line > 1:
-            message += " If every line is an object of its own, set format: jsonl."
-        raise DataError(message) from None
-    except (ValueError, RecursionError) as error:  # a number too long, lists too deep
-        raise DataError(f"{name}:{first_line}: this JSON cannot be read: {error}") from None
 
 
 def _rows_of_splits(document: Any, splits: list[str], name: str) -> list[Any]:
@@ -111,13 +99,8 @@ def _no_rows(document: Any, name: str) -> DataError:
     splits = _splits(document)
     if not splits:
         return DataError(
-            f"{name} holds {_kind(document)}, expected a list of rows, an object of columns, or "
+            f"{name} holds {kind_of(document)}, expected a list of rows, an object of columns, or "
             "an object of splits. If every line is an object of its own, set format: jsonl."
         )
     counts = ", ".join(f"{split!r} ({len(rows)} rows)" for split, rows in splits.items())
     return DataError(f"{name} holds several lists: choose with split. It has: {counts}.")
-
-
-def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
-    return kinds.get(type(value), "null" if value is None else "a number")

@@ -1,5 +1,6 @@
 """How labels are written in files: a name, a number, several in one cell, or 0/1 columns."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -45,6 +46,24 @@ def read_label_columns(
         _label(_single(cell, table, row), file, label_names, table.where(row))
         for row, cell in enumerate(cells)
     ]
+
+
+def read_numbers(table: Table, column: Any) -> list[float]:
+    """Reads a number for each row.
+
+    Raises:
+        DataError: a cell that is no finite number.
+    """
+    numbers = []
+    for row, cell in enumerate(table.column(column)):
+        try:
+            number = float(cell)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(f"{table.where(row)}: the label is {cell!r}; expected a number.")
+        numbers.append(number)
+    return numbers
 
 
 def label_text(cell: Any) -> str:

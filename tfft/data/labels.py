@@ -114,7 +114,8 @@ def stratified_split(examples: Examples, fraction: float, seed: int) -> tuple[Ex
         The rest and the drawn rows, each in the order of the file.
     """
     random = np.random.default_rng(seed)
-    keys = [tuple(sorted(_flat([label]))) for label in examples.labels or []]
+    strata = examples.labels if examples.strata is None else examples.strata
+    keys = [tuple(sorted(_flat([stratum]))) for stratum in strata or []]
     order = random.permutation(len(examples))
     by_label = sorted(order, key=lambda row: keys[row])
     wanted = max(1, round(fraction * len(examples)))
@@ -129,7 +130,26 @@ def stratified_split(examples: Examples, fraction: float, seed: int) -> tuple[Ex
             seen.update(keys[row])
     rest = [row for row in range(len(examples)) if row not in drawn]
     # Rows that were skipped are counted once, with the rest.
-    return examples.take(rest), replace(examples.take(sorted(drawn)), num_empty=0)
+    return examples.take(rest), replace(examples.take(sorted(drawn)), num_empty=0, counts={})
+
+
+def grouped_split(examples: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:
+    """Draws whole groups of rows, such as the questions on one context, up to a share of the rows.
+
+    A group stands on one side only: else validation would ask about contexts that were learned.
+
+    Returns:
+        The rest and the drawn rows, each in the order of the file.
+    """
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(examples.groups or []))}
+    group_of_row = np.array([numbers[group] for group in examples.groups or []])
+    order = np.random.default_rng(seed).permutation(len(numbers))
+    rows_up_to = np.cumsum(np.bincount(group_of_row)[order])
+    wanted = max(1, round(fraction * len(examples)))
+    drawn_groups = order[: int(np.searchsorted(rows_up_to, wanted)) + 1]
+    drawn = np.isin(group_of_row, drawn_groups)
+    picked = examples.take(np.flatnonzero(drawn))
+    return examples.take(np.flatnonzero(~drawn)), replace(picked, num_empty=0, counts={})
 
 
 def _flat(labels: Sequence[Any]) -> list[str]:

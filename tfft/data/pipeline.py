@@ -5,19 +5,36 @@ and pad -> prefetch.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfft.data.batching import Batch, evaluation_batches, training_batches
+from tfft.data.examples import Examples
 
 Inputs = Callable[[dict[str, Any]], dict[str, Any]]
 Pad = Callable[..., dict[str, Any]]
 
 TEXTS_PER_CALL = 1024
+EXAMPLES_AT_ONCE = 512
+IGNORED = -1
+
+
+class Alignment(NamedTuple):
+    """How rows of pieces lie on the texts of examples: an example may have several rows.
+
+    Attributes:
+        example: int64 (rows,), which example a row is of; rows of one stand together.
+        by_row: tensors with one entry a row, such as which word each piece begins.
+        by_example: tensors with one entry an example, such as where its words begin.
+    """
+
+    example: Any
+    by_row: dict[str, Any]
+    by_example: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,17 +44,54 @@ class TokenizedSet:
     Attributes:
         features: ragged int32 tensors (rows, pieces) by name.
         lengths: int (rows,), pieces of each row.
-        targets: what the loss takes, one entry a row, or None.
+        targets: what the loss takes: one entry a row, or ragged (rows, pieces) with IGNORED where
+            nothing is to be learned; or None.
         sample_weight: float32 (rows,).
+        alignment: for tasks whose rows are windows of examples; else None.
+        examples: what the rows were made of, with what is right; or None.
     """
 
     features: dict[str, tf.RaggedTensor]
     lengths: np.ndarray
     targets: Any
     sample_weight: np.ndarray
+    alignment: Alignment | None = None
+    examples: Examples | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    @property
+    def num_examples(self) -> int:
+        """How many examples the rows are of."""
+        if self.alignment is None:
+            return len(self)
+        return int(next(iter(self.alignment.by_example.values())).shape[0])
+
+    def rows_of(self, start: int, stop: int) -> slice:
+        """The rows of the examples from `start` up to `stop`."""
+        if self.alignment is None:
+            return slice(start, stop)
+        first, last = np.searchsorted(self.alignment.example, [start, stop])
+        return slice(int(first), int(last))
+
+    def part(self, start: int, stop: int) -> "TokenizedSet":
+        """The examples from `start` up to `stop` (not included), with all of their rows."""
+        rows, alignment = self.rows_of(start, stop), self.alignment
+        if alignment is not None:
+            alignment = Alignment(
+                alignment.example[rows] - start,
+                {name: values[rows] for name, values in alignment.by_row.items()},
+                {name: values[start:stop] for name, values in alignment.by_example.items()},
+            )
+        return TokenizedSet(
+            {name: values[rows] for name, values in self.features.items()},
+            self.lengths[rows],
+            None if self.targets is None else self.targets[rows],
+            self.sample_weight[rows],
+            alignment,
+            None if self.examples is None else self.examples.take(range(start, stop)),
+        )
 
 
 def tokenize(
@@ -51,9 +105,10 @@ def tokenize(
 
     Args:
         texts: one string a row for each text field.
-        inputs: the task's, from string tensors (batch_size,) to ragged features.
+        inputs: the task's, from string tensors (batch_size,) to ragged features, and for tasks
+            with windows their `alignment`.
         targets: one entry a row.
-        sample_weight: float32 (rows,). Default: 1 for each row.
+        sample_weight: float32, one entry a text. Default: 1 for each.
     """
     # Utf-8 with "replace": a lone surrogate from a json file must not end a training.
     encoded = {
@@ -67,10 +122,36 @@ def tokenize(
         dataset = tf.data.Dataset.from_tensor_slices(encoded).batch(TEXTS_PER_CALL)
         dataset = dataset.map(inputs, num_parallel_calls=tf.data.AUTOTUNE)
         parts = list(dataset.prefetch(tf.data.AUTOTUNE))
-    features = {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
+    alignments = [part.pop("alignment") for part in parts if "alignment" in part]
+    alignment = _join_alignments(alignments) if alignments else None
+    features = _join(parts)
     lengths = next(iter(features.values())).row_lengths().numpy()
-    weights = np.ones(len(lengths), "float32") if sample_weight is None else sample_weight
-    return TokenizedSet(features, lengths, targets, weights)
+    if sample_weight is None:
+        weights = np.ones(len(lengths), "float32")
+    else:
+        weights = sample_weight if alignment is None else sample_weight[alignment.example]
+    return TokenizedSet(features, lengths, targets, weights, alignment)
+
+
+def _join(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
+
+
+def _join_alignments(parts: Sequence[Alignment]) -> Alignment:
+    """One alignment of all parts, each of `TEXTS_PER_CALL` examples but the last."""
+    examples = [part.example.numpy() + number * TEXTS_PER_CALL for number, part in enumerate(parts)]
+    return Alignment(
+        np.concatenate(examples),
+        _join([part.by_row for part in parts]),
+        _join([part.by_example for part in parts]),
+    )
+
+
+def parts(rows: TokenizedSet, outputs: tf.RaggedTensor) -> Iterator[tuple[TokenizedSet, Any]]:
+    """Some examples at a time, with their outputs (rows, pieces, ...) made dense."""
+    for start in range(0, rows.num_examples, EXAMPLES_AT_ONCE):
+        stop = min(start + EXAMPLES_AT_ONCE, rows.num_examples)
+        yield rows.part(start, stop), outputs[rows.rows_of(start, stop)].to_tensor()
 
 
 def training_dataset(
@@ -142,7 +223,9 @@ def _dataset(examples: TokenizedSet, pad: Pad, batches: Callable[[], Any]) -> tf
 
 def _gatherer(examples: TokenizedSet, pad: Pad) -> Callable[..., Any]:
     weights = tf.constant(examples.sample_weight)
-    targets = None if examples.targets is None else tf.constant(examples.targets)
+    targets = examples.targets
+    if targets is not None and not isinstance(targets, tf.RaggedTensor):
+        targets = tf.constant(targets)
 
     def gather(rows: tf.Tensor, length: tf.Tensor) -> tuple[Any, ...]:
         real = tf.maximum(rows, 0)
@@ -151,6 +234,12 @@ def _gatherer(examples: TokenizedSet, pad: Pad) -> Callable[..., Any]:
         weight = tf.where(rows >= 0, tf.gather(weights, real), 0.0)
         if targets is None:
             return features, weight
-        return features, tf.gather(targets, real), weight
+        chosen = tf.gather(targets, real)
+        if isinstance(chosen, tf.RaggedTensor):
+            padded = tf.shape(features["token_ids"], tf.int64)
+            chosen = tf.ensure_shape(chosen.to_tensor(IGNORED, shape=padded), [None, None])
+            # A word is the unit: what is no word's first piece weighs nothing.
+            weight = weight[:, tf.newaxis] * tf.cast(chosen != IGNORED, tf.float32)
+        return features, chosen, weight
 
     return gather

@@ -17,9 +17,11 @@ from pathlib import Path, PurePath
 import pyarrow
 import pyarrow.parquet
 
+from tfft.data.conll import read_conll, read_parallel
 from tfft.data.delimited import read_csv, read_tsv
 from tfft.data.files import find_input, read_file, several_members
 from tfft.data.json_files import read_json, read_jsonl
+from tfft.data.squad import read_squad
 from tfft.data.table import ReadOptions, Table, check_unique, listed
 from tfft.data.tensorflow_dataset import read_tfds
 from tfft.data.text_files import class_folders, read_folder, read_text_lines
@@ -50,6 +52,9 @@ SOURCES: dict[str, Source] = {
     "text": read_text_lines,
     "folder": read_folder,
     "tfds": read_tfds,
+    "conll": read_conll,
+    "parallel": read_parallel,
+    "squad": read_squad,
 }
 
 SUFFIXES = {
@@ -61,6 +66,11 @@ SUFFIXES = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".txt": "text",
+    ".conll": "conll",
+    ".conllu": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".bio": "conll",
 }
 
 # A split that is silently not looked at would be the wrong rows.
@@ -82,6 +92,7 @@ def read_table(
     label_in_front: bool = True,
     label_until: str | None = None,
     label_prefix: str | None = None,
+    tags: str | None = None,
 ) -> Table:
     """Reads a file, a folder or a TensorFlow data set into a table.
 
@@ -103,6 +114,7 @@ def read_table(
         download: tfds: whether what is not there may be downloaded.
         label_in_front: text: whether a label stands before the first blank of each line.
         label_until: text: the label ends before this mark; with ":" `NUM:dist` is `NUM`.
+        tags: parallel: the file with a line of tags for each line of words.
         label_prefix: text: any number of labels stand in front, each a word with this prefix,
             such as fastText's `__label__`; the label column then holds lists.
 
@@ -122,6 +134,7 @@ def read_table(
         label_in_front=label_in_front,
         label_until=label_until,
         label_prefix=label_prefix,
+        tags=tags,
     )
     path = os.fspath(path)
     format = format or guess_format(path, member)

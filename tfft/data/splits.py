@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from tfft.config import Data, Experiment
 from tfft.data.examples import Examples, file_path, load_examples
-from tfft.data.labels import check_labels, learn_labels, read_labels, stratified_split
+from tfft.data.fields import build_reader
+from tfft.data.labels import (
+    check_labels,
+    grouped_split,
+    learn_labels,
+    read_labels,
+    stratified_split,
+)
 from tfft.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -23,19 +30,14 @@ def load_splits(
         DataError: a fault in a file, or a split without rows.
     """
     data = experiment.data
-    splits = {
-        split: load_examples(
-            data, split, label_names=label_names, multi_label=experiment.task.multi_label
-        )
-        for split in SPLITS
-        if data.files(split)
-    }
+    read = build_reader(experiment, label_names)
+    splits = {split: load_examples(data, split, read) for split in SPLITS if data.files(split)}
     return _draw_shares(splits, data, experiment.seed)
 
 
 def find_labels(experiment: Experiment) -> list[str] | None:
     """The labels that the config lists, in a file or as they are; None: to be learned."""
-    labels = experiment.task.labels
+    labels = getattr(experiment.task, "labels", None)
     if isinstance(labels, str):
         return read_labels(file_path(experiment.data.dir, labels))
     if labels is not None:
@@ -69,7 +71,8 @@ def _draw_shares(splits: dict[str, Examples], data: Data, seed: int) -> dict[str
         fraction = getattr(data, f"{split}_fraction")
         if fraction:
             share = fraction * total / len(splits["train"])
-            rest, drawn = stratified_split(splits["train"], share, seed)
+            draw = stratified_split if splits["train"].groups is None else grouped_split
+            rest, drawn = draw(splits["train"], share, seed)
             if not len(rest) or not len(drawn):
                 empty = split if len(rest) else "train"
                 raise DataError(
@@ -77,4 +80,4 @@ def _draw_shares(splits: dict[str, Examples], data: Data, seed: int) -> dict[str
                     f"leaves none for {empty}. A label with a single row stays in train."
                 )
             splits["train"], splits[split] = rest, drawn
-    return splits
+    return {split: splits[split] for split in SPLITS if split in splits}

@@ -25,6 +25,7 @@ class ReadOptions:
     label_in_front: bool = True
     label_until: str | None = None
     label_prefix: str | None = None
+    tags: str | None = None
 
     @property
     def splits(self) -> list[str]:
@@ -43,11 +44,14 @@ class Table:
             called "0", "1", ...
         path: where the rows came from, as messages show it.
         lines: the line each row starts on, where the file has lines.
+        numbers: where rows were left out and there are no lines: the number of each row in the
+            file, from 0.
     """
 
     columns: dict[str, list[Any]]
     path: str
     lines: list[int] | None = None
+    numbers: Sequence[int] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -73,10 +77,19 @@ class Table:
         """Whether there is a column of this name, or at this position."""
         return 0 <= key < len(self.columns) if isinstance(key, int) else key in self.columns
 
+    def take(self, rows: Sequence[int]) -> "Table":
+        """The given rows, in the given order."""
+        columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
+        if self.lines is None:
+            numbers = range(self.rows) if self.numbers is None else self.numbers
+            return Table(columns, self.path, numbers=[numbers[row] for row in rows])
+        return Table(columns, self.path, [self.lines[row] for row in rows])
+
     def where(self, row: int) -> str:
         """Says where a row (counted from 0) stands: `file:line`, or `file, row n`."""
         if self.lines is None:
-            return f"{self.path}, row {row + 1}"
+            number = row if self.numbers is None else self.numbers[row]
+            return f"{self.path}, row {number + 1}"
         return f"{self.path}:{self.lines[row]}"
 
     def _no_column(self, key: str | int) -> DataError:

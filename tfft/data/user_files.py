@@ -9,25 +9,25 @@ from pydantic import ValidationError
 from tfft.config import Columns, Data, DataFile, FileOptions
 from tfft.config.faults import describe_faults
 from tfft.config.yaml_file import parse_value
-from tfft.data.examples import file_path
-from tfft.data.sources import SUFFIXES, Table, guess_format, read_table
-from tfft.data.table import ReadOptions
+from tfft.data.examples import file_path, load_table
+from tfft.data.sources import SUFFIXES, Table, guess_format
 from tfft.errors import ConfigError, TfftError
 
-_READ_OPTIONS = tuple(ReadOptions.__dataclass_fields__)
 
-
-def describe_user_file(data: Data, path: str, overrides: Iterable[str] = ()) -> DataFile:
+def describe_user_file(
+    data: Data, path: str, overrides: Iterable[str] = (), *, with_labels: bool = True
+) -> DataFile:
     """The options for a file that the config does not name, or names.
 
-    A file of the config is read as the config says. Another one of the same format, or one whose
-    name does not tell its format, is read like the training file; one of another format by its own
-    defaults, its columns by the names `text`, `text_pair`, `label`.
+    A file of the config is read as the config says. Another one of the same ending or format, or
+    one whose name does not tell its format, is read like the training file; one of another format
+    by its own defaults, its columns by the names `text`, `text_pair`, `label`.
 
     Args:
         data: the config's section.
         path: the file, below the working directory.
         overrides: `key=value` for keys such as `header` or `columns.text`.
+        with_labels: false where only texts are wanted: a line of plain text is then a text.
 
     Raises:
         ConfigError: an override is not a key of a file's options.
@@ -36,16 +36,18 @@ def describe_user_file(data: Data, path: str, overrides: Iterable[str] = ()) -> 
     if base is None:
         train = data.files("train")[0]
         expected = train.format or _format(file_path(data.dir, train.path))
-        format = _format(path) or expected
-        base = train if format == expected else DataFile(path=path, columns=_named_columns(data))
-        base = base.model_copy(update={"format": format, "split": None, "member": None})
+        format = expected if _same_ending(path, train.path) else _format(path) or expected
+        other = DataFile(path=path, columns=_named_columns(data), label_in_front=with_labels)
+        base = train if format == expected else other
+        base = base.model_copy(
+            update={"format": format, "split": None, "member": None, "tags": None}
+        )
     return _override(base.model_copy(update={"path": path}), overrides)
 
 
 def read_user_table(file: DataFile) -> Table:
     """Reads a file that `describe_user_file` described."""
-    options = {name: getattr(file, name) for name in _READ_OPTIONS if hasattr(file, name)}
-    return read_table(file.path, format=file.format, **options)
+    return load_table(file, file.path)
 
 
 def _named_by_config(data: Data, path: str) -> DataFile | None:
@@ -56,7 +58,18 @@ def _named_by_config(data: Data, path: str) -> DataFile | None:
         if file.format != "tfds" and Path(data.dir, file.path).resolve() == Path(path).resolve()
     ]
     # A file that holds several splits: which one is meant only the user can say.
-    return same[0].model_copy(update={"split": None} if len(same) > 1 else {}) if same else None
+    if not same:
+        return None
+    update: dict[str, Any] = {"split": None} if len(same) > 1 else {}
+    if same[0].tags is not None:
+        update["tags"] = file_path(data.dir, same[0].tags)
+    return same[0].model_copy(update=update)
+
+
+def _same_ending(path: str, other: str) -> bool:
+    """Whether both names end alike: a CoNLL file may be called `train.txt`."""
+    endings = [PurePath(name.lower().removesuffix(".gz")).suffix for name in (path, other)]
+    return endings[0] == endings[1] != ""
 
 
 def _named_columns(data: Data) -> Columns:

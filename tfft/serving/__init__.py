@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tfft.backbones.encoder import Encoder
 from tfft.errors import ConfigError
-from tfft.inference import TrainedRun
+from tfft.inference import TrainedRun, has_outputs_by_piece
 from tfft.runs import write_json, write_text
 from tfft.serving.check import check_answers
 from tfft.serving.ops import check_operations
@@ -122,14 +122,17 @@ def build_signatures(task: Task, encoder: Encoder, model: Any) -> dict[str, Any]
         (batch_size, length). Both return what the task serves, first dimension batch_size.
     """
 
-    def answer(features: dict[str, Any]) -> dict[str, Any]:
-        return task.serve(model(features, training=False))
-
     def serving_default(**texts: Any) -> dict[str, Any]:
-        return answer(pad_to_longest(task.inputs(texts, encoder), encoder))
+        rows = task.inputs(texts, encoder)
+        alignment = rows.pop("alignment", None)
+        return task.serve(model(pad_to_longest(rows, encoder), training=False), alignment)
 
     def tokens(**features: Any) -> dict[str, Any]:
-        return answer(trim_padding(features))
+        answers = task.serve_tokens(model(trim_padding(features), training=False))
+        if not has_outputs_by_piece(model):
+            return answers
+        length = tf.shape(features["padding_mask"])[1]
+        return {name: pad_pieces(values, length) for name, values in answers.items()}
 
     strings = {name: tf.TensorSpec([None], tf.string, name) for name in task.text_fields}
     ids = {name: tf.TensorSpec([None, None], tf.int32, name) for name in encoder.input_names}
@@ -152,6 +155,12 @@ def trim_padding(features: dict[str, Any]) -> dict[str, Any]:
     return {name: values[:, :length] for name, values in features.items()}
 
 
+def pad_pieces(values: Any, length: Any) -> Any:
+    """Fills up (batch_size, pieces, ...) with zeros to the length of the request."""
+    missing = length - tf.shape(values)[1]
+    return tf.pad(values, [[0, 0], [0, missing], *[[0, 0]] * (values.shape.rank - 2)])
+
+
 # ------------------------------------------------------------------------------ files beside it
 
 
@@ -163,12 +172,12 @@ def write_extras(place: Path, task: Task, encoder: Encoder) -> None:
     (byte-level BPE), the pieces in the order of their ids.
     """
     place.mkdir(exist_ok=True)
-    write_text(place / "labels.txt", "".join(f"{label}\n" for label in task.labels))
+    if task.labels:
+        write_text(place / "labels.txt", "".join(f"{label}\n" for label in task.labels))
     described = {
+        "task": task.name,
         "labels": task.labels,
-        "threshold": getattr(task, "threshold", None)
-        if getattr(task, "multi_label", False)
-        else None,
+        "threshold": getattr(task, "threshold", None) if _decides(task) else None,
         "texts": list(task.text_fields),
         "tokens": encoder.input_names,
         "sequence_length": encoder.sequence_length,
@@ -177,6 +186,11 @@ def write_extras(place: Path, task: Task, encoder: Encoder) -> None:
     }
     write_json(place / "signature.json", described)
     write_vocabulary(place, encoder)
+
+
+def _decides(task: Any) -> bool:
+    """Whether a threshold has a say in the task's answers."""
+    return bool(getattr(task, "multi_label", False) or getattr(task, "unanswerable", False))
 
 
 def write_vocabulary(place: Path, encoder: Encoder) -> None:

@@ -98,8 +98,10 @@ def encode(value: Any) -> Any:
 
 def decode(array: Any) -> Any:
     """A nested list of a NumPy array, with bytes as strings."""
-    text = [item.decode("utf-8") for item in array.flat] if array.dtype == object else None
-    return array.tolist() if text is None else text
+    if array.dtype == object and array.size:
+        array = array.copy()
+        array.flat = [item.decode("utf-8") for item in array.flat]
+    return array.tolist()
 
 
 def refuse_helpers() -> None:

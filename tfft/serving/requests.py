@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfft.backbones.encoder import Encoder
-from tfft.inference import tokenize_texts
+from tfft.data.pipeline import TokenizedSet
 from tfft.tasks.base import Task
 
 LARGEST_BATCH = 32
@@ -71,34 +71,49 @@ def choose_check_texts(columns: Mapping[str, list[str]], num: int = 200) -> dict
 
 
 def build_requests(
-    task: Task, encoder: Encoder, texts: Mapping[str, list[str]], *, seed: int = 0
+    task: Task,
+    encoder: Encoder,
+    texts: Mapping[str, list[str]],
+    rows: TokenizedSet,
+    *,
+    seed: int = 0,
 ) -> list[Request]:
     """Each text alone and in one mixed batch, through each signature.
 
-    The first `num_warmup_requests` are meant for warming up a server, too.
+    Args:
+        task: says what the texts are called.
+        encoder: pads the pieces.
+        texts: columns of texts, one entry an example.
+        rows: the same texts as pieces, one or more rows an example.
+        seed: of the mixed batches.
+
+    Returns:
+        The requests; the first ones are meant for warming up a server, too.
     """
-    rows = len(next(iter(texts.values())))
     random = np.random.default_rng(seed)
-    groups = [list(range(min(size, rows))) for size in WARMUP_BATCHES]
-    groups += [[row] for row in range(rows)] + _mixed_batches(rows, random)
-    tokenized = tokenize_texts(task, encoder, readable(texts))
-    longest = int(tokenized.lengths.max()) + MOST_PADDING
-    ids = {name: v.numpy() for name, v in encoder.pad(tokenized.features, longest).items()}
+    longest = int(rows.lengths.max()) + MOST_PADDING
+    ids = {name: v.numpy() for name, v in encoder.pad(rows.features, longest).items()}
 
     def text_inputs(group: list[int]) -> dict[str, Any]:
         return {name: [texts[name][row] for row in group] for name in task.text_fields}
 
     def token_inputs(group: list[int]) -> dict[str, Any]:
         # Some columns more than needed: the graph has to cut them.
-        length = tokenized.lengths[group].max() + random.integers(MOST_PADDING + 1)
+        length = rows.lengths[group].max() + random.integers(MOST_PADDING + 1)
         return {name: values[group, :length].tolist() for name, values in ids.items()}
 
-    both = {"serving_default": text_inputs, "tokens": token_inputs}
-    return [
-        Request(group, signature, inputs(group))
-        for group in groups
-        for signature, inputs in both.items()
-    ]
+    by_text = _groups(rows.num_examples, random)
+    by_row = _groups(len(rows), random)
+    asked = [Request(group, "serving_default", text_inputs(group)) for group in by_text]
+    with_ids = [Request(group, "tokens", token_inputs(group)) for group in by_row]
+    first = len(WARMUP_BATCHES)
+    return [*asked[:first], *with_ids[:first], *asked[first:], *with_ids[first:]]
+
+
+def _groups(rows: int, random: np.random.Generator) -> list[list[int]]:
+    """For warming up, each alone, and in mixed batches."""
+    warm_up = [list(range(min(size, rows))) for size in WARMUP_BATCHES]
+    return warm_up + [[row] for row in range(rows)] + _mixed_batches(rows, random)
 
 
 def warmup_requests(requests: list[Request]) -> list[Request]:

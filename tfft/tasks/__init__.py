@@ -1,43 +1,60 @@
 """One file per problem, and the table of them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from tfft.config import Experiment
+from tfft.data.examples import Examples
+from tfft.tasks import (
+    question_answering,
+    regression,
+    text_classification,
+    token_classification,
+)
 from tfft.tasks.base import Task
+from tfft.tasks.question_answering import QuestionAnswering
+from tfft.tasks.regression import Regression
 from tfft.tasks.text_classification import TextClassification
+from tfft.tasks.token_classification import TokenClassification
 
-TASKS = {"text_classification": TextClassification}
+TASKS: dict[str, Callable[..., Task]] = {
+    "text_classification": text_classification.build,
+    "token_classification": token_classification.build,
+    "question_answering": question_answering.build,
+    "regression": regression.build,
+}
 
-__all__ = ["TASKS", "Task", "TextClassification", "build_task"]
+__all__ = [
+    "TASKS",
+    "QuestionAnswering",
+    "Regression",
+    "Task",
+    "TextClassification",
+    "TokenClassification",
+    "build_task",
+]
 
 
 def build_task(
     experiment: Experiment,
-    labels: Sequence[str],
+    labels: Sequence[str] | None = None,
     *,
-    class_weights: Any = None,
-    label_shares: Any = None,
+    train: Examples | None = None,
     threshold: float | None = None,
 ) -> Task:
     """Builds the task of an experiment.
 
     Args:
         experiment: its `task` section says which and how.
-        labels: label names in order.
-        class_weights: (labels,), already worked out from the training data.
-        label_shares: (labels,), how many of the training rows have each label.
+        labels: label names in order. None: learned from `train`.
+        train: the training examples, for a task that is to be trained: class weights and the like
+            are worked out from them.
         threshold: chosen earlier on validation data; the config's own goes first.
+
+    Raises:
+        ConfigError: the section does not fit the data.
+        DataError: nothing can be learned from the data, such as from one class only.
     """
     section = experiment.task
     return TASKS[section.name](
-        labels,
-        pair=experiment.data.has_pairs,
-        multi_label=section.multi_label,
-        class_weights=class_weights,
-        label_smoothing=section.label_smoothing,
-        dropout=section.dropout,
-        label_shares=label_shares,
-        threshold=section.threshold or threshold,
-        threshold_metric=section.threshold_metric,
+        section, pair=experiment.data.has_pairs, labels=labels, train=train, threshold=threshold
     )

@@ -1,9 +1,10 @@
 """The layers that tasks put on top of an encoder: plain Keras layers, which any schedule finds."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
+
+MASKED = -1e9
 
 
 def classification_head(
@@ -11,7 +12,7 @@ def classification_head(
     *,
     num_outputs: int,
     dropout: float = 0.1,
-    initial_bias: Sequence[float] | None = None,
+    initial_bias: Any = None,
     dtype: Any = None,
 ) -> Any:
     """Logits from the first piece's vector.
@@ -49,5 +50,69 @@ def classification_head(
     return outputs
 
 
+def token_head(encoded: dict[str, Any], *, num_outputs: int, dropout: float = 0.1) -> Any:
+    """Logits for each piece.
+
+    Args:
+        encoded: what an `Encoder` returns: `sequence` (batch_size, length, hidden_dim).
+        num_outputs: how many logits.
+        dropout: before the layer.
+
+    Returns:
+        float32 (batch_size, length, num_outputs).
+    """
+    sequence = encoded["sequence"]
+    sequence = keras.layers.Dropout(dropout, dtype=sequence.dtype, name="output_dropout")(sequence)
+    return keras.layers.Dense(
+        num_outputs, kernel_initializer=_initializer(), dtype="float32", name="logits"
+    )(sequence)
+
+
+def span_head(encoded: dict[str, Any], padding_mask: Any, *, dropout: float = 0.0) -> Any:
+    """Logits for each piece to be the first and the last of a span.
+
+    Args:
+        encoded: what an `Encoder` returns: `sequence` (batch_size, length, hidden_dim).
+        padding_mask: int (batch_size, length), 0 at padding, where logits become `MASKED`.
+        dropout: before the layer.
+
+    Returns:
+        float32 (batch_size, length, 2).
+    """
+    logits = token_head(encoded, num_outputs=2, dropout=dropout)
+    real = keras.ops.cast(padding_mask, "bool")[:, :, None]
+    return keras.ops.where(real, logits, MASKED)
+
+
 def _initializer() -> Any:
     return keras.initializers.TruncatedNormal(stddev=0.02)
+
+
+@keras.saving.register_keras_serializable("tfft")
+class OriginalUnits(keras.layers.Layer):
+    """Turns standardised numbers into those of the data: `mean + deviation * x`.
+
+    Both are weights that are not trained, so that a file of weights holds the units, too.
+
+    Args:
+        mean: of the targets.
+        deviation: their standard deviation.
+    """
+
+    def __init__(self, mean: float = 0.0, deviation: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        constant = keras.initializers.Constant
+        self.mean = self.add_weight(
+            shape=(), initializer=constant(mean), trainable=False, name="mean"
+        )
+        self.deviation = self.add_weight(
+            shape=(), initializer=constant(deviation), trainable=False, name="deviation"
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Numbers of the same shape."""
+        return self.mean + self.deviation * inputs
+
+    def get_config(self) -> dict[str, Any]:
+        """What the layer is made anew from; its weights hold the numbers."""
+        return super().get_config()

@@ -8,7 +8,10 @@ import numpy as np
 
 from tfft.backbones.encoder import Encoder
 from tfft.data.examples import Examples
-from tfft.data.labels import encode_labels
+from tfft.data.labels import balanced_class_weights, count_labels, encode_labels
+from tfft.data.pipeline import Alignment, TokenizedSet
+from tfft.data.splits import choose_labels
+from tfft.errors import ConfigError, did_you_mean
 from tfft.metrics.classification import (
     classification_scores,
     confusions,
@@ -45,6 +48,7 @@ class TextClassification:
     """
 
     name = "text_classification"
+    takes_words = False
 
     def __init__(
         self,
@@ -97,15 +101,20 @@ class TextClassification:
         """Turns string tensors (batch_size,) into ragged features. See `Encoder.features`."""
         return encoder.features([texts[field] for field in self.text_fields])
 
-    def targets(self, examples: Examples) -> np.ndarray:
-        """Labels as int32 (rows,), or with `multi_label` float32 0/1 (rows, labels).
+    def check(self, examples: Examples) -> None:
+        """Raises DataError for a label that the task does not have."""
+        encode_labels(examples, self.labels, multi_label=self.multi_label)
 
-        Raises:
-            DataError: a label that the task does not have.
-        """
-        return encode_labels(examples, self.labels, multi_label=self.multi_label)
+    def counts(self, examples: Examples) -> dict[str, int]:
+        """How many rows have each label."""
+        return count_labels(examples, self.labels)
 
-    def loss(self) -> Any:
+    def targets(self, rows: TokenizedSet) -> np.ndarray:
+        """Labels as int32 (rows,), or with `multi_label` float32 0/1 (rows, labels)."""
+        assert rows.examples is not None
+        return encode_labels(rows.examples, self.labels, multi_label=self.multi_label)
+
+    def loss(self, model: Any = None) -> Any:
         """The loss between `targets` and logits."""
         kind = MultiLabelLoss if self.multi_label else LabelLoss
         return kind(class_weights=self.class_weights, label_smoothing=self.label_smoothing)
@@ -116,47 +125,46 @@ class TextClassification:
             return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
-    def tune(self, targets: np.ndarray, outputs: np.ndarray) -> None:
+    def tune(self, rows: TokenizedSet, outputs: np.ndarray) -> None:
         """With `multi_label`, sets the threshold to the best one, unless one was given."""
         if self._tunes:
             self.threshold = tune_threshold(
-                targets, self.probabilities(outputs), measure=self.threshold_metric
+                rows.targets, self.probabilities(outputs), measure=self.threshold_metric
             )
 
-    def scores(
-        self, targets: np.ndarray, outputs: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> dict[str, Any]:
+    def scores(self, rows: TokenizedSet, outputs: np.ndarray) -> dict[str, Any]:
         """Corpus measures of logits (rows, labels); see `tfft.metrics.classification`."""
+        targets, weights = rows.targets, rows.sample_weight
         probabilities = self.probabilities(outputs)
-        loss = self._mean_loss(targets, outputs, sample_weight)
+        loss = self._mean_loss(targets, outputs, weights)
         if self.multi_label:
             measures = multi_label_scores(
                 targets, probabilities, threshold=self.threshold, names=self.labels
             )
         else:
             measures = classification_scores(
-                targets, probabilities, sample_weight=sample_weight, names=self.labels
+                targets, probabilities, sample_weight=weights, names=self.labels
             )
         return {"loss": loss, **measures}
 
-    def confusions(self, targets: np.ndarray, outputs: np.ndarray) -> list[tuple[str, str, int]]:
+    def confusions(self, rows: TokenizedSet, outputs: np.ndarray) -> list[tuple[str, str, int]]:
         """The commonest mistakes (label, answer, rows); none with `multi_label`."""
         if self.multi_label:
             return []
-        return confusions(targets, np.argmax(outputs, axis=-1), self.labels)
+        return confusions(rows.targets, np.argmax(outputs, axis=-1), self.labels)
 
-    def notes(self, targets: np.ndarray, outputs: np.ndarray) -> list[str]:
+    def notes(self, rows: TokenizedSet, outputs: np.ndarray) -> list[str]:
         """Says so when the model has learned nothing."""
         if self.multi_label:
             return []
-        note = degenerate_note(targets, np.argmax(outputs, axis=-1), self.labels)
+        note = degenerate_note(rows.targets, np.argmax(outputs, axis=-1), self.labels)
         return [note] if note else []
 
-    def answers(self, outputs: np.ndarray) -> list[dict[str, Any]]:
+    def answers(self, rows: TokenizedSet, outputs: np.ndarray) -> list[dict[str, Any]]:
         """`label score probabilities`, or with `multi_label` `labels probabilities`."""
         return [self._answer(row) for row in self.probabilities(outputs)]
 
-    def serve(self, outputs: Any) -> dict[str, Any]:
+    def serve(self, outputs: Any, alignment: Alignment | None = None) -> dict[str, Any]:
         """The SavedModel's answers: TensorFlow tensors, first dimension batch_size."""
         import tensorflow as tf
 
@@ -171,6 +179,10 @@ class TextClassification:
             "score": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
         }
+
+    def serve_tokens(self, outputs: Any) -> dict[str, Any]:
+        """The same, for token ids."""
+        return self.serve(outputs)
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities (rows, labels) of logits: softmax, or with `multi_label` sigmoid."""
@@ -202,15 +214,67 @@ class TextClassification:
             "probabilities": by_label,
         }
 
-    def _mean_loss(
-        self, targets: np.ndarray, outputs: np.ndarray, sample_weight: np.ndarray | None
-    ) -> float:
+    def _mean_loss(self, targets: np.ndarray, outputs: np.ndarray, weights: np.ndarray) -> float:
         # Without class weights and smoothing: so runs compare, and a reloaded one scores the same.
         loss = MultiLabelLoss() if self.multi_label else LabelLoss()
-        weights = np.ones(len(targets)) if sample_weight is None else sample_weight
         total = 0.0
         for start in range(0, len(targets), LOSS_ROWS):
             part = slice(start, start + LOSS_ROWS)
             rows = loss.call(targets[part], outputs[part])
             total += float(np.sum(keras.ops.convert_to_numpy(rows) * weights[part]))
         return total / max(float(np.sum(weights)), 1e-12)
+
+
+def build(
+    section: Any,
+    *,
+    pair: bool,
+    labels: Sequence[str] | None,
+    train: Examples | None,
+    threshold: float | None,
+) -> TextClassification:
+    """Builds the task of a config. See `tfft.tasks.build_task`."""
+    options: dict[str, Any] = {}
+    if train is not None:
+        labels = choose_labels(labels, train, multi_label=section.multi_label)
+        targets = encode_labels(train, labels, multi_label=section.multi_label)
+        weights = find_class_weights(section.class_weights, targets, labels)
+        options = {"class_weights": weights}
+        if section.multi_label:
+            options["label_shares"] = targets.mean(axis=0)
+    return TextClassification(
+        labels or [],
+        pair=pair,
+        multi_label=section.multi_label,
+        label_smoothing=section.label_smoothing,
+        dropout=section.dropout,
+        threshold=section.threshold or threshold,
+        threshold_metric=section.threshold_metric,
+        **options,
+    )
+
+
+def find_class_weights(
+    wanted: Any, targets: np.ndarray, labels: Sequence[str]
+) -> list[float] | None:
+    """The weight of each class, as `task.class_weights` says.
+
+    Args:
+        wanted: None, `balanced`, or weights by label; those left out are 1.
+        targets: int (rows,), or 0/1 (rows, labels).
+        labels: label names in order.
+
+    Raises:
+        ConfigError: weights are given for a label that the task does not have.
+    """
+    if wanted is None:
+        return None
+    if wanted == "balanced":
+        return [float(weight) for weight in balanced_class_weights(targets, len(labels))]
+    for name in wanted:
+        if name not in labels:
+            raise ConfigError(
+                f"task.class_weights: there is no label {name!r}.{did_you_mean(name, labels)} "
+                f"The labels are: {', '.join(labels)}."
+            )
+    return [float(wanted.get(name, 1.0)) for name in labels]

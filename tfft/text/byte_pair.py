@@ -9,22 +9,12 @@ a server with every new word. Here there are constants only.
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
-import tensorflow_text
 
 from tfft.errors import DataError
-
-# White space of Unicode; RE2's \s is that of ASCII.
-_BLANK = r"\t-\r\x{85}\p{Z}"
+from tfft.text.words import BLANK, CUT, Words, as_utf8, character_offsets, cut, place
 
 # GPT-2's pattern, but for its last part, `\s+(?!\S)|\s+`: RE2 cannot look ahead.
-_WORD = rf"'s|'t|'re|'ve|'m|'ll|'d| ?\p{{L}}+| ?\p{{N}}+| ?[^{_BLANK}\p{{L}}\p{{N}}]+|[{_BLANK}]+"
-
-# Put before a blank that stands right before a word, in place of looking ahead. No text has this
-# byte once it is UTF-8, and no regular expression matches it.
-_CUT = b"\xff"
-
-# TF-Text's regex_split ends a text at a NUL; a noncharacter takes its place meanwhile.
-_NUL, _NUL_MEANWHILE = b"\x00", "\uffff"
+_WORD = rf"'s|'t|'re|'ve|'m|'ll|'d| ?\p{{L}}+| ?\p{{N}}+| ?[^{BLANK}\p{{L}}\p{{N}}]+|[{BLANK}]+"
 
 _NEVER = 2**31 - 1
 
@@ -66,6 +56,12 @@ class BytePair:
         self._ranks = tf.constant([*order, _NEVER], tf.int32)
         self._merged = tf.constant([vocabulary["".join(pair)] for pair in pairs] or [0], tf.int32)
         self._bytes = tf.constant([vocabulary[piece] for piece in byte_alphabet()], tf.int32)
+        # How many bytes each piece has, and how many of them are blanks in front and at the end.
+        extents = [(0, 0, 0)] * self._base
+        for piece, number in vocabulary.items():
+            blanks = len(piece) - len(piece.lstrip("Ġ")), len(piece) - len(piece.rstrip("Ġ"))
+            extents[number] = (len(piece), *blanks)
+        self._extents = tf.constant(extents, tf.int32)
         # Traced, or every step of the loop would go through Python where texts come eagerly.
         self._merge = tf.function(self._merge_words, [tf.TensorSpec([None], tf.string)])
 
@@ -82,6 +78,40 @@ class BytePair:
         different, number = tf.unique(words.values)
         pieces = tf.gather(self._merge(different), number)
         return words.with_values(pieces).merge_dims(1, 2)
+
+    def split(self, texts: tf.Tensor) -> Words:
+        """Cuts texts where no piece goes across: tokenized one by one, the words give all pieces.
+
+        The string of a word begins with the blank before it; its offsets leave that blank out.
+
+        Args:
+            texts: strings of shape (batch_size,).
+        """
+        words = place(split_words(tf.convert_to_tensor(texts, tf.string)))
+        bare = tf.strings.regex_replace(words.words.values, "^ +", "")
+        starts = words.ends.values - tf.strings.length(bare, unit="UTF8_CHAR")
+        return words._replace(starts=words.ends.with_values(starts))
+
+    def spans(
+        self, words: tf.Tensor, ids: tf.RaggedTensor
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Finds the characters of words that their pieces stand for, blanks at the edges left out.
+
+        A piece that begins or ends inside a character stands for that character too.
+
+        Args:
+            words: strings of shape (words,), from `split`.
+            ids: int32 (words, pieces), what the tokenizer gives for them.
+
+        Returns:
+            starts and ends, int32 (words, pieces), in characters from the beginning of the word.
+        """
+        length, before, after = tf.unstack(tf.gather(self._extents, ids.values), num=3, axis=1)
+        end = tf.cumsum(ids.with_values(length), axis=1).values
+        first = character_offsets(words, ids.with_values(end - length + 1)).values - 1
+        last = character_offsets(words, ids.with_values(end)).values
+        starts = tf.minimum(first + before, last)
+        return ids.with_values(starts), ids.with_values(tf.maximum(last - after, starts))
 
     def _merge_words(self, words: tf.Tensor) -> tf.RaggedTensor:
         """The ids (words, pieces) of each word: of its bytes, then merged until nothing can be."""
@@ -126,12 +156,9 @@ class BytePair:
 
 def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
     """Cuts texts (batch_size,) into GPT-2's words, strings (batch_size, words), ragged."""
-    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
-    texts = tf.strings.regex_replace(texts, r"\x00", _NUL_MEANWHILE)
-    texts = tf.strings.regex_replace(texts, rf"([{_BLANK}])([^{_BLANK}])", _CUT + rb"\1\2")
-    words = tensorflow_text.regex_split(texts, _WORD, _WORD)
-    words = tf.ragged.boolean_mask(words, words != _CUT)
-    return words.with_values(tf.strings.regex_replace(words.values, _NUL_MEANWHILE, _NUL))
+    # A cut before a blank that stands right before a word, in place of looking ahead.
+    texts = tf.strings.regex_replace(as_utf8(texts), rf"([{BLANK}])([^{BLANK}])", CUT + rb"\1\2")
+    return cut(texts, _WORD)
 
 
 def byte_alphabet() -> list[str]:

@@ -34,6 +34,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from tfft.errors import DataError
+from tfft.text.words import Words, as_utf8, cut_words
 
 MAX_CHARACTERS_PER_WORD = 100
 
@@ -79,6 +80,12 @@ _IDEOGRAPHS = _ranges(
 
 # Outside ASCII: blanks, punctuation (with two that were punctuation in Unicode 8), ideographs.
 _BOUNDARY = rf"[^\x00-\x7F\P{{Z}}]|[^\x00-\x7F\P{{P}}]|[\x{{166D}}\x{{111C9}}{_IDEOGRAPHS}]"
+
+# Outside words before steps 1 to 5: blanks and punctuation of ASCII, and `_BOUNDARY`.
+_OUTSIDE = rf"\t\n\r -/:-@\[-`{{-~\p{{Z}}\p{{P}}\x{{166D}}\x{{111C9}}{_IDEOGRAPHS}"
+
+# Four characters whose NFD is punctuation of ASCII and a mark, or that alone.
+_PUNCTUATION_ONCE_STRIPPED = _ranges("1FEF 2260 226E-226F")
 
 # Step 5 has put spaces around every boundary outside ASCII.
 _LONG_WORD = rf"[0-9A-Za-z\x{{80}}-\x{{10FFFF}}]{{{MAX_CHARACTERS_PER_WORD + 1},}}"
@@ -128,6 +135,10 @@ class WordPiece:
             )
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
+        # An unknown word has one piece, which has no length of its own.
+        self._lengths = tf.constant(
+            [len(p.removeprefix("##")) if p != unknown_token else 0 for p in vocabulary], tf.int32
+        )
         self._pieces = tensorflow_text.FastWordpieceTokenizer(
             _reachable(vocabulary),
             max_bytes_per_word=4 * MAX_CHARACTERS_PER_WORD,
@@ -151,6 +162,42 @@ class WordPiece:
         if texts.shape.rank != 1:
             raise ValueError(f"texts must be of shape (batch_size,). Received: {texts.shape}")
         return self._pieces.tokenize(self._normalize(texts))
+
+    def split(self, texts: tf.Tensor) -> Words:
+        """Cuts texts where no piece goes across: tokenized one by one, the words give all pieces.
+
+        What the normalising drops stays in the words, which may have no pieces then.
+
+        Args:
+            texts: strings of shape (batch_size,).
+        """
+        outside = _OUTSIDE + (_PUNCTUATION_ONCE_STRIPPED if self.strip_accents else "")
+        return cut_words(
+            as_utf8(texts), rf"(?:[^{outside}]|[{_NOT_SPLIT}])+|[\t\n\r\p{{Z}}]+|(?s:.)"
+        )
+
+    def spans(
+        self, words: tf.Tensor, ids: tf.RaggedTensor
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Finds the characters of words that their pieces stand for.
+
+        Where the normalising has changed how many characters there are, and for an unknown word,
+        each piece stands for the whole word.
+
+        Args:
+            words: strings of shape (words,), from `split`.
+            ids: int32 (words, pieces), what the tokenizer gives for them.
+
+        Returns:
+            starts and ends, int32 (words, pieces), in characters from the beginning of the word.
+        """
+        lengths = ids.with_values(tf.gather(self._lengths, ids.values))
+        ends = tf.cumsum(lengths, axis=1).values
+        word, characters = ids.value_rowids(), tf.strings.length(words, unit="UTF8_CHAR")
+        exact = tf.gather(tf.reduce_sum(lengths, axis=1) == characters, word)
+        starts = tf.where(exact, ends - lengths.values, 0)
+        ends = tf.where(exact, ends, tf.gather(characters, word))
+        return ids.with_values(starts), ids.with_values(ends)
 
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
         """Returns texts that TF-Text splits into the words of Hugging Face."""

@@ -1,0 +1,136 @@
+"""The `task` section: one class a task, told apart by `name`."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from tfft.config.base import Fraction, Section
+
+
+def _label_name(label: Any) -> Any:
+    """A label that YAML reads as a number or as true or false is meant as it is written."""
+    if isinstance(label, bool):
+        return str(label).lower()
+    return str(label) if isinstance(label, (int, float)) else label
+
+
+def _label_names(labels: Any) -> Any:
+    if isinstance(labels, (list, tuple)):
+        return [_label_name(label) for label in labels]
+    if isinstance(labels, dict):
+        return {_label_name(label): value for label, value in labels.items()}
+    return labels
+
+
+ClassWeights = Annotated[
+    Annotated[Literal["balanced"], Tag("balanced")]
+    | Annotated[dict[str, Annotated[float, Field(ge=0.0)]], Tag("by label")],
+    Discriminator(lambda value: "by label" if isinstance(value, dict) else "balanced"),
+    BeforeValidator(_label_names),
+]
+
+
+Labels = Annotated[list[str] | str | None, BeforeValidator(_label_names)]
+
+
+class TextClassification(Section):
+    """One label a text (or pair of texts), or any number of labels with `multi_label`."""
+
+    columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label", "sample_weight")
+    cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+
+    name: Literal["text_classification"] = "text_classification"
+    labels: Labels = None
+    """The label names in order, or a file with one name a line (below data.dir), or null: learned
+    from the training data and sorted."""
+    multi_label: bool = False
+    class_weights: ClassWeights | None = None
+    """`balanced` weighs each class by the inverse of its share; or a number for each label."""
+    label_smoothing: Fraction = 0.0
+    dropout: Fraction = 0.1
+    """Dropout before the last layer of the head."""
+    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """Multi-label: a label is given from this probability on. Null: tuned on validation."""
+    threshold_metric: Literal["micro_f1", "macro_f1"] = "micro_f1"
+    """Multi-label: what the tuned threshold is the best for, and what early stopping follows."""
+
+
+class TokenClassification(Section):
+    """A tag for each word: entities, parts of speech, slots."""
+
+    columns: ClassVar[tuple[str, ...]] = ("words", "tags", "spans", "text", "sample_weight")
+    # None: answers are places in the text as it was given.
+    cleaned: ClassVar[tuple[str, ...]] = ()
+
+    name: Literal["token_classification"]
+    labels: Labels = None
+    """The types of entities, or the tags of words; a file with one a line (below data.dir); or
+    null: learned from the training data and sorted."""
+    crf: bool = False
+    """Learns which tag follows which, and answers with the best whole sequence that is legal."""
+    class_weights: ClassWeights | None = None
+    """`balanced` weighs each tag by the inverse of its share; or a number for each tag."""
+    label_smoothing: Fraction = 0.0
+    dropout: Fraction = 0.1
+    """Dropout before the last layer of the head."""
+    stride: Annotated[int, Field(ge=0)] = 32
+    """Pieces that neighbouring windows of a long sentence share."""
+
+    @model_validator(mode="after")
+    def _crf_has_its_own_loss(self) -> "TokenClassification":
+        if self.crf and (self.class_weights is not None or self.label_smoothing):
+            raise ValueError(
+                "crf scores whole sequences: it takes neither class_weights nor "
+                "label_smoothing. Leave them out, or set crf: false"
+            )
+        return self
+
+
+class QuestionAnswering(Section):
+    """The part of a context that answers a question."""
+
+    columns: ClassVar[tuple[str, ...]] = ("question", "context", "answers", "answer_start")
+    cleaned: ClassVar[tuple[str, ...]] = ("question",)
+
+    name: Literal["question_answering"]
+    unanswerable: bool = False
+    """Whether a question may have no answer. False: questions without one are left out."""
+    threshold: float | None = None
+    """Unanswerable: how much higher (in logits) no answer must score than the best one to be
+    given. Null: tuned on validation, for the best F1."""
+    stride: Annotated[int, Field(ge=0)] = 64
+    """Pieces that neighbouring windows of a long context share."""
+    question_length: Annotated[int, Field(ge=1)] = 64
+    """The most pieces of a question; a longer one loses its end."""
+    answer_length: Annotated[int, Field(ge=1)] = 30
+    """The most pieces of an answer."""
+    by_character: bool = False
+    """F1 counts each Chinese or Japanese character as a word."""
+    label_smoothing: Fraction = 0.0
+    dropout: Fraction = 0.0
+    """Dropout before the last layer of the head."""
+
+
+class Regression(Section):
+    """A number for a text (or pair of texts)."""
+
+    columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label", "sample_weight")
+    cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+
+    name: Literal["regression"]
+    dropout: Fraction = 0.1
+    """Dropout before the last layer of the head."""
+
+
+def _task_name(value: Any) -> str:
+    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
+    return "text_classification" if name is None else str(name)
+
+
+Task = Annotated[
+    Annotated[TextClassification, Tag("text_classification")]
+    | Annotated[TokenClassification, Tag("token_classification")]
+    | Annotated[QuestionAnswering, Tag("question_answering")]
+    | Annotated[Regression, Tag("regression")],
+    Discriminator(_task_name),
+]
