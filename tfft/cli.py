@@ -35,14 +35,24 @@ def run_command(command: Callable[[], int | None]) -> int:
         # Whoever read our output has gone, as in `| head`: nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except _Terminated:
+        print("terminated", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # At once: TensorFlow's threads may still be asking Python for batches, and complain if it
+        # shuts down under them.
+        os._exit(TERMINATED)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
+class _Terminated(BaseException):
+    """Raised where a command stands when it is told to end, so that it can clean up."""
+
+
 def _terminate(signum: int, frame: Any) -> NoReturn:
-    print("terminated", file=sys.stderr)
-    raise SystemExit(TERMINATED)
+    raise _Terminated
 
 
 def start_tensorflow() -> None:
