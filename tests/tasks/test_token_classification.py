@@ -89,6 +89,16 @@ def test_each_word_of_a_long_sentence_is_trained_once(encoder, stride):
     assert targets[targets != IGNORED].tolist() == expected
 
 
+def test_neighbouring_windows_share_pieces(bert):
+    rows = tokenize_texts(
+        TokenClassification(IOB2, stride=5), bert, {"words": ["\n".join("a" * 40)]}
+    )
+    windows = [row[1:-1] for row in rows.alignment.by_row["word"].to_list()]
+    # Of 14 pieces each goes on by 9; of the shared ones each window tags those nearer to its middle.
+    assert [len(window) for window in windows] == [14, 14, 14, 13]
+    assert windows[1] == [IGNORED] * 3 + list(range(12, 21)) + [IGNORED] * 2
+
+
 def test_word_longer_than_a_window_is_trained_at_its_first_piece(bert):
     rows = tokenize_examples(
         TokenClassification(IOB2, stride=2), bert, sentences([[LONG_WORD]], [["B-loc"]])
