@@ -94,7 +94,7 @@ def test_neighbouring_windows_share_pieces(bert):
         TokenClassification(IOB2, stride=5), bert, {"words": ["\n".join("a" * 40)]}
     )
     windows = [row[1:-1] for row in rows.alignment.by_row["word"].to_list()]
-    # Of 14 pieces each goes on by 9; of the shared ones each window tags those nearer to its middle.
+    # Of 14 pieces each goes on by 9; of the shared ones a window tags those near its middle.
     assert [len(window) for window in windows] == [14, 14, 14, 13]
     assert windows[1] == [IGNORED] * 3 + list(range(12, 21)) + [IGNORED] * 2
 
