@@ -191,6 +191,13 @@ def test_questions_without_an_answer_are_left_out_where_all_have_one(read):
     assert len(examples.places) == 1
 
 
+@pytest.mark.parametrize("answers", [[], [{"text": "Zoe", "answer_start": 3}]])
+def test_no_question_with_an_answer(read, answers):
+    rows = [{"question": "Who?", "context": CONTEXT, "answers": answers}] * 2
+    with pytest.raises(DataError, match=r"none of its 2 questions has an answer.*unanswerable"):
+        read(QUESTIONS, {"a.jsonl": rows})
+
+
 def test_csv_with_a_question_on_each_line(read):
     text = (
         "q,c,answer,answer_start\n"

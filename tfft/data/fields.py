@@ -220,6 +220,9 @@ def with_answers(examples: Examples, table: Table, columns: Any, *, unanswerable
         table: what was read.
         columns: say where the answers are.
         unanswerable: whether questions without an answer are kept.
+
+    Raises:
+        DataError: no question is left.
     """
     read = read_questions(
         table,
@@ -230,6 +233,12 @@ def with_answers(examples: Examples, table: Table, columns: Any, *, unanswerable
     )
     answers = dict(zip(read.rows, read.answers or [], strict=True))
     kept = [row for row in read.rows if unanswerable or answers[row]]
+    if table.rows and not kept:
+        raise DataError(
+            f"{table.path}: none of its {table.rows} questions has an answer that stands in its "
+            "context. If questions may have none, set task.unanswerable: true; else check "
+            "data.columns.answers."
+        )
     counts = {f"answers {what}": count for what, count in read.notes.items() if count}
     if len(kept) < len(read.rows):
         counts["questions without an answer left out"] = len(read.rows) - len(kept)
