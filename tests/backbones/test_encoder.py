@@ -242,7 +242,8 @@ def test_backbone_of_an_unknown_family(name, more):
     sizes = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
     backbone = getattr(keras_hub.models, name)(vocabulary_size=9, **sizes, **more)
     with pytest.raises(ConfigError, match=f"{name} is of no family that tfft knows: bert, d"):
-        Encoder(backbone)
+        Encoder(backbone, tokenizer=object())
+    assert Encoder(backbone).input_names == sorted(backbone.input)  # takes features alone
 
 
 def test_sequence_length_over_that_of_the_backbone(tiny_encoders):

@@ -13,11 +13,13 @@ class Encoder:
     """A KerasHub backbone with its tokenizer.
 
     Args:
-        backbone: a KerasHub (or `keras_nlp`) backbone of a known family.
+        backbone: a KerasHub (or `keras_nlp`) backbone of a known family. Without a tokenizer also
+            any Keras model from inputs named `token_ids` and `padding_mask` to (batch_size,
+            length, hidden_dim), or to a dict with that as `sequence_output`.
         tokenizer: the KerasHub tokenizer that belongs to it; without one the encoder takes
             features but no texts.
         sequence_length: the most pieces of an example, special ones included. Default: what the
-            backbone's position table holds.
+            backbone's position table holds; None where it has none.
         truncation: where longer texts are cut; see `tfft.text.segments.truncate`.
         strip_accents: WordPiece: whether "é" is read as "e". Default: as the tokenizer's
             `lowercase` says.
@@ -35,21 +37,27 @@ class Encoder:
         truncation: str = "end",
         strip_accents: bool | None = None,
     ) -> None:
-        self.family_name, self.family = family_of(backbone)
+        has_tokenizer = tokenizer is not None
+        self.family_name, self.family = family_of(backbone, has_tokenizer=has_tokenizer)
         self.backbone = backbone
         self.tokenizer = tokenizer
-        self.sequence_length = sequence_length or backbone.max_sequence_length
+        longest = getattr(backbone, "max_sequence_length", None)
+        self.sequence_length = sequence_length or longest
         self.truncation = truncation
         self.strip_accents = strip_accents
         self._tokenize: Any = (
             None if tokenizer is None else _graph_tokenizer(tokenizer, self.family, strip_accents)
         )
-        if self.sequence_length > backbone.max_sequence_length:
+        if longest and self.sequence_length > longest:
             raise ConfigError(
                 f"backbone.sequence_length is {sequence_length}, but this {self.family_name} "
-                f"backbone has positions for {backbone.max_sequence_length} pieces. "
-                f"Set it to {backbone.max_sequence_length} or less."
+                f"backbone has positions for {longest} pieces. Set it to {longest} or less."
             )
+
+    @staticmethod
+    def around(backbone: "Encoder | Any") -> "Encoder":
+        """An encoder as it is, or one around a backbone."""
+        return backbone if isinstance(backbone, Encoder) else Encoder(backbone)
 
     def with_dtype(self, dtype: str) -> "Encoder":
         """An encoder with the same weights that computes in another dtype."""
@@ -202,7 +210,7 @@ class Encoder:
             self.backbone.get_layer("pooled_dense").trainable = False
         outputs = self.backbone(inputs)
         if isinstance(outputs, dict):
-            sequence, pooled = outputs["sequence_output"], outputs["pooled_output"]
+            sequence, pooled = outputs["sequence_output"], outputs.get("pooled_output")
         else:
             sequence, pooled = outputs, None
         return {"sequence": sequence, "first": sequence[:, 0, :], "pooled": pooled}

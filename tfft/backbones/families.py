@@ -81,9 +81,41 @@ def find_family(test: Callable[[Family], bool], found: str) -> tuple[str, Family
     raise ConfigError(f"{found} is of no family that tfft knows: {', '.join(FAMILIES)}.")
 
 
-def family_of(backbone: Any) -> tuple[str, Family]:
-    """The family of a KerasHub backbone object (also one made through `keras_nlp`)."""
+# Somebody's own Keras model: it takes features, and has no tokenizer that could make them.
+OWN = Family(
+    backbone=None,
+    tokenizer=None,
+    uses_segment_ids=False,
+    has_pooler=False,
+    num_separators=1,
+    is_wordpiece=False,
+    unknown="",
+)
+
+
+def family_of(backbone: Any, *, has_tokenizer: bool = True) -> tuple[str, Family]:
+    """The family of a backbone.
+
+    Args:
+        backbone: of KerasHub (also one made through `keras_nlp`).
+        has_tokenizer: whether texts are to be read. Else it can be any Keras model from inputs
+            named `token_ids` and `padding_mask`, which is of the family "own".
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    if not has_tokenizer and not _is_known(backbone) and _takes_features(backbone):
+        return "own", OWN
     # By exact class: XLM-RoBERTa's backbone is a subclass of RoBERTa's, with another tokenizer.
     return find_family(
         lambda family: type(backbone) is family.backbone, f"A {type(backbone).__name__}"
     )
+
+
+def _is_known(backbone: Any) -> bool:
+    return any(type(backbone) is family.backbone for family in FAMILIES.values())
+
+
+def _takes_features(backbone: Any) -> bool:
+    inputs = getattr(backbone, "input", None)
+    return isinstance(inputs, dict) and {"token_ids", "padding_mask"} <= inputs.keys()

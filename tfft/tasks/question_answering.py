@@ -83,15 +83,14 @@ class QuestionAnswering:
         """Puts the head on an encoder.
 
         Args:
-            encoder: an `Encoder`, or a KerasHub backbone of a family that tfft knows.
+            encoder: an `Encoder`, or the backbone of one.
 
         Returns:
             A Keras model from `token_ids`, `padding_mask` and, where used, `segment_ids`, int
             (batch_size, length), to logits float32 (batch_size, length, 2) for a piece to be the
             first and the last of the answer; padding has `MASKED`.
         """
-        if not isinstance(encoder, Encoder):
-            encoder = Encoder(encoder)
+        encoder = Encoder.around(encoder)
         inputs = encoder.inputs()
         logits = span_head(
             encoder(inputs, needs_pooled=False), inputs["padding_mask"], dropout=self.dropout

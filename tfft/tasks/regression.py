@@ -58,14 +58,13 @@ class Regression:
         """Puts the head on an encoder.
 
         Args:
-            encoder: an `Encoder`, or a KerasHub backbone of a family that tfft knows.
+            encoder: an `Encoder`, or the backbone of one.
 
         Returns:
             A Keras model from `token_ids`, `padding_mask` and, where used, `segment_ids`, int
             (batch_size, length), to numbers float32 (batch_size, 1) in the targets' units.
         """
-        if not isinstance(encoder, Encoder):
-            encoder = Encoder(encoder)
+        encoder = Encoder.around(encoder)
         inputs = encoder.inputs()
         standardised = classification_head(
             encoder(inputs),
@@ -155,6 +154,8 @@ def _ranges(edges: Sequence[float]) -> list[str]:
 class StandardisedError(keras.losses.Loss):
     """The squared error of numbers (batch_size, 1), divided by the variance of the targets.
 
+    Targets (batch_size,) do as well.
+
     Args:
         deviation: the standard deviation of the training targets.
     """
@@ -165,7 +166,9 @@ class StandardisedError(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Losses (batch_size,)."""
-        error = (keras.ops.cast(y_true, "float32") - y_pred) / self.deviation
+        # Else (batch_size,) less (batch_size, 1) would be all pairs.
+        targets = keras.ops.reshape(keras.ops.cast(y_true, "float32"), keras.ops.shape(y_pred))
+        error = (targets - y_pred) / self.deviation
         return keras.ops.mean(keras.ops.square(error), axis=-1)
 
     def get_config(self) -> dict[str, Any]:

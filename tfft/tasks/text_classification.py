@@ -79,14 +79,13 @@ class TextClassification:
         """Puts the head on an encoder.
 
         Args:
-            encoder: an `Encoder`, or a KerasHub backbone of a family that tfft knows.
+            encoder: an `Encoder`, or the backbone of one.
 
         Returns:
             A Keras model from `token_ids`, `padding_mask` and, where used, `segment_ids`, int
             (batch_size, length), to logits float32 (batch_size, labels).
         """
-        if not isinstance(encoder, Encoder):
-            encoder = Encoder(encoder)
+        encoder = Encoder.around(encoder)
         inputs = encoder.inputs()
         logits = classification_head(
             encoder(inputs),

@@ -94,14 +94,13 @@ class TokenClassification:
         and `serve` need its transitions.
 
         Args:
-            encoder: an `Encoder`, or a KerasHub backbone of a family that tfft knows.
+            encoder: an `Encoder`, or the backbone of one.
 
         Returns:
             A Keras model from `token_ids`, `padding_mask` and, where used, `segment_ids`, int
             (batch_size, length), to logits float32 (batch_size, length, labels).
         """
-        if not isinstance(encoder, Encoder):
-            encoder = Encoder(encoder)
+        encoder = Encoder.around(encoder)
         inputs = encoder.inputs()
         logits = token_head(
             encoder(inputs, needs_pooled=False), num_outputs=len(self.labels), dropout=self.dropout
