@@ -19,7 +19,7 @@ class Encoder:
         tokenizer: the KerasHub tokenizer that belongs to it; without one the encoder takes
             features but no texts.
         sequence_length: the most pieces of an example, special ones included. Default: what the
-            backbone's position table holds; None where it has none.
+            backbone's position table holds; 512 where it has none.
         truncation: where longer texts are cut; see `tfft.text.segments.truncate`.
         strip_accents: WordPiece: whether "é" is read as "e". Default: as the tokenizer's
             `lowercase` says.
@@ -42,7 +42,7 @@ class Encoder:
         self.backbone = backbone
         self.tokenizer = tokenizer
         longest = getattr(backbone, "max_sequence_length", None)
-        self.sequence_length = sequence_length or longest
+        self.sequence_length: int = sequence_length or longest or 512
         self.truncation = truncation
         self.strip_accents = strip_accents
         self._tokenize: Any = (
