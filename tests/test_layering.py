@@ -31,6 +31,7 @@ WITHOUT_LEVEL = {"__init__"}
 
 KERAS_ALONE = [
     "backbones/families.py",
+    "backbones/transformer.py",
     "callbacks/*.py",
     "adamw.py",
     "optim.py",

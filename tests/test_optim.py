@@ -194,6 +194,21 @@ def test_norm_of_all_gradients_together_is_clipped():
         assert not np.allclose(unclipped, expected, rtol=1e-2)
 
 
+def test_rows_of_a_lookup_are_added_up_before_the_norm_is_taken(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    for fused in (True, False):
+        if not fused:
+            monkeypatch.setattr("tfft.optim._adamw", lambda: AdamW)
+        optimizer = build_optimizer(learning_rate=0.1, num_batches=9, clip_norm=1.0)
+        rows = tf.IndexedSlices(
+            tf.constant([[3.0, 0.0], [0.0, 8.0], [0.0, -4.0]]),
+            tf.constant([1, 1, 1]),
+            tf.constant([3, 2]),
+        )
+        (clipped,) = optimizer._clip_gradients([rows])
+        np.testing.assert_allclose(clipped, [[0, 0], [0.6, 0.8], [0, 0]], rtol=1e-6)
+
+
 # -------------------------------------------------------------------------------- accumulation
 
 X = np.random.default_rng(1).normal(size=(64, 5)).astype("float32")

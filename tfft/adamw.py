@@ -15,6 +15,9 @@ class AdamW(keras.optimizers.AdamW):
     weights with small gradients, such as those of a loss that is a mean over many labels. Here the
     update is Algorithm 1 of Kingma and Ba 2015, with the decay of Loshchilov and Hutter 2019.
 
+    With `global_clipnorm` the norm is that of the dense gradients. Keras takes the rows of a lookup
+    one by one: a word that occurs twice counts as two, and the norm is another.
+
     Takes the same arguments and has the same variables; `amsgrad` is refused.
     """
 
@@ -24,6 +27,20 @@ class AdamW(keras.optimizers.AdamW):
                 f"{type(self).__name__} has no amsgrad; use keras.optimizers.AdamW for it."
             )
         super().__init__(*arguments, amsgrad=amsgrad, **options)
+
+    def squared_norm(self, gradient: Any) -> Any:
+        """Of one dense gradient: a scalar."""
+        return ops.sum(ops.square(gradient))
+
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
+        if not self.global_clipnorm:
+            return list(super()._clip_gradients(grads))
+        # On TensorFlow a lookup's gradient is rows with their numbers; a reshape makes it dense.
+        dense = [None if grad is None else ops.reshape(grad, grad.shape) for grad in grads]
+        norm = ops.sqrt(sum(self.squared_norm(grad) for grad in dense if grad is not None))
+        # No number for an infinite norm, as Keras has it, so that it is seen.
+        scale = self.global_clipnorm / ops.maximum(norm, self.global_clipnorm) + (norm - norm)
+        return [None if grad is None else grad * ops.cast(scale, grad.dtype) for grad in dense]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one weight and its moments."""

@@ -21,7 +21,7 @@ TEXTS = ["the film was good.", "unbelievable, not bad", ""]
 
 def first_vectors(encoder):
     inputs = encoder.pad(encoder.features([tf.constant(TEXTS)]))
-    return encoder(inputs)["first"].numpy()
+    return encoder.first(inputs)[0].numpy()
 
 
 def refused(preset, **options):
@@ -171,7 +171,7 @@ def test_minilm(minilm):
     texts = ["A cat sits on the mat.", "A kitten lies on the rug.", "Interest rates rise again."]
     inputs = encoder.pad(encoder.features([tf.constant(texts)]))
     mask = tf.cast(inputs["padding_mask"], tf.float32)[:, :, None]
-    means = tf.reduce_sum(encoder(inputs)["sequence"] * mask, axis=1)
+    means = tf.reduce_sum(encoder.sequence(inputs) * mask, axis=1)
     similar = tf.linalg.matmul(*[tf.nn.l2_normalize(means, axis=1)] * 2, transpose_b=True).numpy()
     assert similar[0, 1] > 0.5 > 0.2 > max(similar[0, 2], similar[1, 2])
 
@@ -203,7 +203,7 @@ from tfft.fit import main
 
 encoder = load_encoder("hf://user/tiny", sequence_length=16)
 inputs = encoder.pad(encoder.features([tf.constant(json.loads(Path("texts").read_text()))]))
-np.save("first.npy", encoder(inputs)["first"])
+np.save("first.npy", encoder.first(inputs)[0])
 print(main(["--config", "c.yaml"]))
 """
     (tmp_path / "texts").write_text(json.dumps(TEXTS))

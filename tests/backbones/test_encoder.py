@@ -162,20 +162,16 @@ def test_features_without_a_tokenizer(tiny_encoders):
 
 def test_outputs(encoder):
     inputs = encoder.pad(features_of(encoder, ["a b", "c"]))
-    outputs = encoder(inputs)
-    length = inputs["token_ids"].shape[1]
-    assert outputs["sequence"].shape == (2, length, 8)
-    np.testing.assert_array_equal(outputs["first"], outputs["sequence"][:, 0])
-    if encoder.family_name == "bert":
-        assert outputs["pooled"].shape == (2, 8)
-    else:
-        assert outputs["pooled"] is None
+    sequence, (first, pooled) = encoder.sequence(inputs), encoder.first(inputs)
+    assert sequence.shape == (2, inputs["token_ids"].shape[1], 8)
+    np.testing.assert_allclose(first, sequence[:, 0], atol=1e-6)
+    assert pooled.shape == (2, 8) if encoder.family_name == "bert" else pooled is None
 
 
 def test_padding_changes_no_output(encoder):
     features = features_of(encoder, ["a b", "c d e f"])
-    short, long = encoder(encoder.pad(features)), encoder(encoder.pad(features, 16))
-    np.testing.assert_allclose(short["first"], long["first"], atol=1e-5)
+    (short, _), (long, _) = (encoder.first(encoder.pad(features, n)) for n in (None, 16))
+    np.testing.assert_allclose(short, long, atol=1e-5)
 
 
 def test_every_family_takes_the_same_head(encoder):
@@ -191,7 +187,7 @@ def test_every_family_takes_the_same_head(encoder):
 def test_low_precision(build_tiny_encoder):
     encoder = build_tiny_encoder(dtype="mixed_bfloat16")
     inputs = encoder.pad(features_of(encoder, ["a b"]))
-    assert encoder(inputs)["sequence"].dtype == tf.bfloat16
+    assert encoder.sequence(inputs).dtype == tf.bfloat16
     assert TextClassification(["x", "y"]).build_model(encoder)(inputs).dtype == tf.float32
 
 
@@ -210,9 +206,9 @@ def test_another_precision_has_the_same_weights(build_tiny_encoder):
 def test_a_pooler_that_nobody_reads_is_not_trained(family, build_tiny_encoder):
     encoder = build_tiny_encoder(family)
     before = {weight.path for weight in encoder.backbone.trainable_weights}
-    encoder(encoder.inputs())
+    encoder.first(encoder.inputs())
     assert {weight.path for weight in encoder.backbone.trainable_weights} == before
-    encoder(encoder.inputs(), needs_pooled=False)
+    encoder.sequence(encoder.inputs())
     frozen = before - {weight.path for weight in encoder.backbone.trainable_weights}
     pooler = {path for path in before if "pooled_dense" in path}
     assert frozen == pooler

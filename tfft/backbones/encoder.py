@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tfft.backbones.families import Family, family_of
+from tfft.backbones.transformer import Transformer
 from tfft.errors import ConfigError
 
 
@@ -192,28 +193,39 @@ class Encoder:
         """`token_ids`, `padding_mask` and, where used, `segment_ids`."""
         return sorted(self.backbone.input)
 
-    def __call__(self, inputs: dict[str, Any], *, needs_pooled: bool = True) -> dict[str, Any]:
-        """Encodes features.
+    def sequence(self, inputs: dict[str, Any]) -> Any:
+        """The vectors of all pieces.
+
+        A pretrained pooler is frozen: it has no gradients to learn from.
 
         Args:
             inputs: `token_ids`, `padding_mask` and, where used, `segment_ids`, int (batch_size,
                 length), as tensors or symbolic inputs.
-            needs_pooled: whether the head reads `pooled`. Else a pretrained pooler is frozen: it
-                has no gradients to learn from.
 
         Returns:
-            `sequence` (batch_size, length, hidden_dim), `first` (batch_size, hidden_dim), the
-            vector of the first piece, and where the family has one `pooled`
-            (batch_size, hidden_dim), its pretrained pooler's.
+            (batch_size, length, hidden_dim).
         """
-        if self.family.has_pooler and not needs_pooled:
+        if self.family.has_pooler:
             self.backbone.get_layer("pooled_dense").trainable = False
+        return self._encode(inputs, first_only=False)
+
+    def first(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
+        """The vector of the first piece, and what a pretrained pooler makes of it.
+
+        Args:
+            inputs: as for `sequence`.
+
+        Returns:
+            (batch_size, hidden_dim), and the same again or None where the family has no pooler.
+        """
+        first = self._encode(inputs, first_only=True)[:, 0, :]
+        return first, self.backbone.pooled_dense(first) if self.family.has_pooler else None
+
+    def _encode(self, inputs: dict[str, Any], *, first_only: bool) -> Any:
+        if self.family.backbone is not None:
+            return Transformer(self.backbone, first_only=first_only)(inputs)
         outputs = self.backbone(inputs)
-        if isinstance(outputs, dict):
-            sequence, pooled = outputs["sequence_output"], outputs.get("pooled_output")
-        else:
-            sequence, pooled = outputs, None
-        return {"sequence": sequence, "first": sequence[:, 0, :], "pooled": pooled}
+        return outputs["sequence_output"] if isinstance(outputs, dict) else outputs
 
 
 def _graph_tokenizer(tokenizer: Any, family: Family, strip_accents: bool | None) -> Any:

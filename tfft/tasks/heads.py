@@ -8,7 +8,8 @@ MASKED = -1e9
 
 
 def classification_head(
-    encoded: dict[str, Any],
+    first: Any,
+    pooled: Any = None,
     *,
     num_outputs: int,
     dropout: float = 0.1,
@@ -21,7 +22,8 @@ def classification_head(
     width stands in for it, as in RoBERTa's published classifier.
 
     Args:
-        encoded: what an `Encoder` returns: `pooled` or None, and `first` (batch_size, hidden_dim).
+        first: (batch_size, hidden_dim), the first piece's vector.
+        pooled: the same after a pretrained pooler, if there is one.
         num_outputs: how many logits.
         dropout: before the last layer (and before the tanh layer).
         initial_bias: (num_outputs,), where the logits begin. Default: 0.
@@ -30,9 +32,8 @@ def classification_head(
     Returns:
         float32 (batch_size, num_outputs).
     """
-    pooled = encoded["pooled"]
     if pooled is None:
-        first = keras.layers.Dropout(dropout, dtype=dtype, name="pooled_dropout")(encoded["first"])
+        first = keras.layers.Dropout(dropout, dtype=dtype, name="pooled_dropout")(first)
         pooled = keras.layers.Dense(
             first.shape[-1],
             activation="tanh",
@@ -50,36 +51,35 @@ def classification_head(
     return outputs
 
 
-def token_head(encoded: dict[str, Any], *, num_outputs: int, dropout: float = 0.1) -> Any:
+def token_head(sequence: Any, *, num_outputs: int, dropout: float = 0.1) -> Any:
     """Logits for each piece.
 
     Args:
-        encoded: what an `Encoder` returns: `sequence` (batch_size, length, hidden_dim).
+        sequence: (batch_size, length, hidden_dim), the vectors of all pieces.
         num_outputs: how many logits.
         dropout: before the layer.
 
     Returns:
         float32 (batch_size, length, num_outputs).
     """
-    sequence = encoded["sequence"]
     sequence = keras.layers.Dropout(dropout, dtype=sequence.dtype, name="output_dropout")(sequence)
     return keras.layers.Dense(
         num_outputs, kernel_initializer=_initializer(), dtype="float32", name="logits"
     )(sequence)
 
 
-def span_head(encoded: dict[str, Any], padding_mask: Any, *, dropout: float = 0.0) -> Any:
+def span_head(sequence: Any, padding_mask: Any, *, dropout: float = 0.0) -> Any:
     """Logits for each piece to be the first and the last of a span.
 
     Args:
-        encoded: what an `Encoder` returns: `sequence` (batch_size, length, hidden_dim).
+        sequence: (batch_size, length, hidden_dim), the vectors of all pieces.
         padding_mask: int (batch_size, length), 0 at padding, where logits become `MASKED`.
         dropout: before the layer.
 
     Returns:
         float32 (batch_size, length, 2).
     """
-    logits = token_head(encoded, num_outputs=2, dropout=dropout)
+    logits = token_head(sequence, num_outputs=2, dropout=dropout)
     real = keras.ops.cast(padding_mask, "bool")[:, :, None]
     return keras.ops.where(real, logits, MASKED)
 

@@ -92,9 +92,7 @@ class QuestionAnswering:
         """
         encoder = Encoder.around(encoder)
         inputs = encoder.inputs()
-        logits = span_head(
-            encoder(inputs, needs_pooled=False), inputs["padding_mask"], dropout=self.dropout
-        )
+        logits = span_head(encoder.sequence(inputs), inputs["padding_mask"], dropout=self.dropout)
         return keras.Model(inputs=inputs, outputs=logits, name=self.name)
 
     def inputs(self, texts: Mapping[str, Any], encoder: Encoder) -> dict[str, Any]:

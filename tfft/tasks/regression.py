@@ -67,7 +67,7 @@ class Regression:
         encoder = Encoder.around(encoder)
         inputs = encoder.inputs()
         standardised = classification_head(
-            encoder(inputs),
+            *encoder.first(inputs),
             num_outputs=1,
             dropout=self.dropout,
             dtype=encoder.backbone.dtype_policy,

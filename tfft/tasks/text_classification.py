@@ -88,7 +88,7 @@ class TextClassification:
         encoder = Encoder.around(encoder)
         inputs = encoder.inputs()
         logits = classification_head(
-            encoder(inputs),
+            *encoder.first(inputs),
             num_outputs=len(self.labels),
             dropout=self.dropout,
             initial_bias=self._initial_bias(),

@@ -103,7 +103,7 @@ class TokenClassification:
         encoder = Encoder.around(encoder)
         inputs = encoder.inputs()
         logits = token_head(
-            encoder(inputs, needs_pooled=False), num_outputs=len(self.labels), dropout=self.dropout
+            encoder.sequence(inputs), num_outputs=len(self.labels), dropout=self.dropout
         )
         if self._has_crf:
             self._crf = Crf(speed=CRF_SPEED, name="crf")
