@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "tfft"
 LEVELS = [
     {"errors"},
     {"config"},
-    {"text", "cli"},
+    {"text", "cli", "memory"},
     {"data", "metrics", "console", "adamw"},
     {"backbones", "devices", "fused_adam"},
     {"tasks"},

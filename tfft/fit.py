@@ -7,6 +7,7 @@ import sys
 
 from tfft.cli import run_command, start_tensorflow
 from tfft.config import Experiment, load_config
+from tfft.memory import keep_freed_memory
 from tfft.runs import RunDir
 
 
@@ -44,6 +45,7 @@ def fit(config: str, overrides: list[str], check: bool = False, resume: bool = F
     directory = RunDir(experiment.output_dir)
     if not check and not resume:
         directory.refuse_if_taken()
+    keep_freed_memory()
     start_tensorflow()
     from rich.console import Console
 
