@@ -495,3 +495,12 @@ def test_refusing_a_config_does_not_import_tensorflow(run_python, tmp_path):
     assert done.stderr == (
         "error: c.yaml:5: there is no key 'sed' in the config. Did you mean 'seed'?\n"
     )
+
+
+@pytest.mark.parametrize(
+    "task", ["{name: question_answering}", "{name: token_classification, crf: true}"]
+)
+def test_packing_is_refused_where_a_whole_row_is_learned_from(task):
+    overrides = [f"task={task}", "training.packing=true"]
+    with pytest.raises(ConfigError, match=r"training\.packing is for text_classification, "):
+        load_config(ROOT / "configs/smoke/text_classification.yaml", overrides)

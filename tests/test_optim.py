@@ -199,14 +199,15 @@ def test_rows_of_a_lookup_are_added_up_before_the_norm_is_taken(monkeypatch):
     for fused in (True, False):
         if not fused:
             monkeypatch.setattr("tfft.optim._adamw", lambda: AdamW)
-        optimizer = build_optimizer(learning_rate=0.1, num_batches=9, clip_norm=1.0)
-        rows = tf.IndexedSlices(
-            tf.constant([[3.0, 0.0], [0.0, 8.0], [0.0, -4.0]]),
-            tf.constant([1, 1, 1]),
-            tf.constant([3, 2]),
-        )
-        (clipped,) = optimizer._clip_gradients([rows])
-        np.testing.assert_allclose(clipped, [[0, 0], [0.6, 0.8], [0, 0]], rtol=1e-6)
+        options = {"schedule": "constant", "warmup_fraction": 0.0, "weight_decay": 0.0}
+        optimizer = build_optimizer(learning_rate=0.1, num_batches=9, epsilon=1.0, **options)
+        table = keras.Variable(np.zeros((3, 2)), dtype="float32", name="embeddings")
+        values = tf.constant([[3.0, 0.0], [0.0, 8.0], [0.0, -4.0]])
+        rows = tf.IndexedSlices(values, tf.constant([1, 1, 1]), tf.constant([3, 2]))
+        optimizer.apply([rows], [table])
+        # The first step goes by g / (|g| + epsilon), and g is clipped to (0.6, 0.8).
+        expected = [[0, 0], [-0.1 * 0.6 / 1.6, -0.1 * 0.8 / 1.8], [0, 0]]
+        np.testing.assert_allclose(table.numpy(), expected, rtol=1e-5)
 
 
 # -------------------------------------------------------------------------------- accumulation

@@ -28,6 +28,12 @@ class AdamW(keras.optimizers.AdamW):
             )
         super().__init__(*arguments, amsgrad=amsgrad, **options)
 
+    def _backend_apply_gradients(self, grads: list[Any], trainable_variables: list[Any]) -> None:
+        # On TensorFlow a lookup's gradient is rows with their numbers; a reshape makes it dense.
+        pairs = zip(grads, trainable_variables, strict=True)
+        dense = [ops.reshape(grad, variable.shape) for grad, variable in pairs]
+        super()._backend_apply_gradients(dense, trainable_variables)
+
     def squared_norm(self, gradient: Any) -> Any:
         """Of one dense gradient: a scalar."""
         return ops.sum(ops.square(gradient))
@@ -35,12 +41,10 @@ class AdamW(keras.optimizers.AdamW):
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         if not self.global_clipnorm:
             return list(super()._clip_gradients(grads))
-        # On TensorFlow a lookup's gradient is rows with their numbers; a reshape makes it dense.
-        dense = [None if grad is None else ops.reshape(grad, grad.shape) for grad in grads]
-        norm = ops.sqrt(sum(self.squared_norm(grad) for grad in dense if grad is not None))
+        norm = ops.sqrt(sum(self.squared_norm(grad) for grad in grads))
         # No number for an infinite norm, as Keras has it, so that it is seen.
         scale = self.global_clipnorm / ops.maximum(norm, self.global_clipnorm) + (norm - norm)
-        return [None if grad is None else grad * ops.cast(scale, grad.dtype) for grad in dense]
+        return [grad * ops.cast(scale, grad.dtype) for grad in grads]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one weight and its moments."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
+from tfft.backbones.transformer import packed
 from tfft.callbacks.checkpoints import (
     WEIGHTS,
     find_checkpoint,
@@ -16,6 +17,7 @@ from tfft.callbacks.early_stopping import EarlyStopping
 from tfft.callbacks.progress import Progress
 from tfft.config import Experiment
 from tfft.console import LoggedConsole
+from tfft.data.packing import packed_dataset
 from tfft.data.pipeline import training_dataset
 from tfft.optim import build_optimizer
 from tfft.preparation import Prepared, in_float32, outputs_of, prepare
@@ -92,15 +94,7 @@ def train(
     experiment, training = prepared.experiment, prepared.experiment.training
     checkpoint = find_checkpoint(directory.last) if resume else None
     first_epoch = checkpoint["epoch"] + 1 if checkpoint else 0
-    dataset, num_batches = training_dataset(
-        prepared.tokenized["train"],
-        prepared.encoder.pad,
-        batch_size=training.batch_size,
-        seed=experiment.seed,
-        first_epoch=first_epoch,
-        declared_lengths=prepared.lengths,
-        accumulate=training.accumulate,
-    )
+    dataset, num_batches = build_dataset(prepared, first_epoch)
     optimizer = build_optimizer(
         **experiment.optimizer.model_dump(exclude={"name"}),
         num_batches=num_batches * training.epochs,
@@ -120,7 +114,11 @@ def train(
             load_best(model, directory)
         console.print("nothing is left to train")
         return
-    with Progress(console, examples_per_epoch=len(prepared.tokenized["train"])) as progress:
+    num_packed = training.batch_size if training.packing else None
+    with (
+        packed(model, num_packed),
+        Progress(console, examples_per_epoch=len(prepared.tokenized["train"])) as progress,
+    ):
         model.fit(
             dataset,
             epochs=training.epochs,
@@ -130,6 +128,27 @@ def train(
             callbacks=[*build_callbacks(prepared, directory, checkpoint, stopper), progress],
             verbose=0,
         )
+
+
+def build_dataset(prepared: Prepared, first_epoch: int) -> tuple[Any, int]:
+    """The batches of the training from an epoch on, and how many an epoch has."""
+    training, rows = prepared.experiment.training, prepared.tokenized["train"]
+    options = {
+        "batch_size": training.batch_size,
+        "seed": prepared.experiment.seed,
+        "first_epoch": first_epoch,
+        "accumulate": training.accumulate,
+    }
+    encoder = prepared.encoder
+    if not training.packing:
+        return training_dataset(rows, encoder.pad, declared_lengths=prepared.lengths, **options)
+    return packed_dataset(
+        rows,
+        row_length=encoder.sequence_length,
+        pad_id=encoder.pad_id,
+        epochs=training.epochs,
+        **options,
+    )
 
 
 def restore_training(

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfft.backbones.transformer import Transformer
+from tfft.backbones.transformer import Transformer, packed
+from tfft.errors import ConfigError
 
 IDS = np.array([[2, 5, 6, 7, 3, 0, 0], [2, 9, 3, 0, 0, 0, 0], [2, 5, 5, 8, 9, 1, 3]], "int32")
 SEGMENTS = np.array([[0, 0, 0, 1, 1, 0, 0], [0] * 7, [0, 0, 0, 0, 1, 1, 1]], "int32")
@@ -97,3 +98,112 @@ def test_low_precision_stays_finite(build_tiny_encoder, dtype):
     wide = backbone_sequence(encoder.with_dtype("float32"), features(encoder)).numpy()
     found = tf.cast(outputs, tf.float32).numpy()
     np.testing.assert_allclose(found[IDS > 0], wide[IDS > 0], atol=0.1)
+
+
+# -------------------------------------------------------------------------------------- packing
+
+# Three examples in two rows: of IDS the third; the first and the second.
+PLACES = [(2, 0, 0), (0, 1, 0), (1, 1, 5)]
+PACKED = [2, 0, 1]
+
+
+def packed_features(encoder, ids=IDS):
+    mask = np.zeros((2, 10), "int32")
+    laid = {name: np.zeros((2, 10), "int32") for name in ("token_ids", "segment_ids")}
+    for number, (example, row, start) in enumerate(PLACES, start=1):
+        length = (IDS[example] > 0).sum()
+        place = np.s_[row, start : start + length]
+        mask[place] = number
+        laid["token_ids"][place] = ids[example, :length]
+        laid["segment_ids"][place] = SEGMENTS[example, :length]
+    laid["padding_mask"] = mask
+    return {name: tf.constant(laid[name]) for name in encoder.input_names}
+
+
+def without_dropout(encoder):
+    for layer in encoder.backbone._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    return encoder
+
+
+def test_packed_pieces_have_the_vectors_of_the_unpacked(encoder):
+    transformer = Transformer(without_dropout(encoder).backbone)
+    expected = transformer(features(encoder)).numpy()
+    transformer.num_packed = 3
+    found = transformer(packed_features(encoder), training=True).numpy()
+    for example, row, start in PLACES:
+        length = (IDS[example] > 0).sum()
+        assert_close(found[row, start : start + length], expected[example, :length])
+    # What is not training takes one example a row as ever.
+    assert_close(transformer(features(encoder)), expected)
+
+
+def test_packed_first_pieces(encoder):
+    transformer = Transformer(without_dropout(encoder).backbone, first_only=True)
+    expected = transformer(features(encoder)).numpy()
+    transformer.num_packed = 3
+    assert_close(transformer(packed_features(encoder), training=True), expected[PACKED])
+    transformer.num_packed = 5  # a batch that is not full
+    more = transformer(packed_features(encoder), training=True)
+    assert more.shape == (5, 1, 8)
+    assert_close(more[:3], expected[PACKED])
+
+
+@pytest.mark.parametrize("first_only", [False, True])
+def test_gradients_of_packed_rows(encoder, first_only):
+    transformer = Transformer(without_dropout(encoder).backbone, first_only=first_only)
+    weights = [weight.value for weight in encoder.backbone.trainable_weights]
+    direction = np.random.default_rng(2).normal(size=(3, 7, 8)).astype("float32")
+    direction *= (IDS > 0)[:, :, None]
+
+    def laid():
+        if first_only:
+            return direction[PACKED][:, :1]
+        rows = np.zeros((2, 10, 8), "float32")
+        for example, row, start in PLACES:
+            length = (IDS[example] > 0).sum()
+            rows[row, start : start + length] = direction[example, :length]
+        return rows
+
+    gradients = []
+    for num_packed in (None, 3):
+        transformer.num_packed = num_packed
+        inputs = packed_features(encoder) if num_packed else features(encoder)
+        wanted = laid() if num_packed else direction[:, : 1 if first_only else 7]
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(transformer(inputs, training=True) * wanted)
+        gradients.append(tape.gradient(loss, weights))
+    compared = [pair for pair in zip(*gradients, strict=True) if pair[0] is not None]
+    assert len(compared) > 30
+    for expected, found in compared:
+        assert_close(tf.convert_to_tensor(found), tf.convert_to_tensor(expected))
+
+
+def test_neighbours_do_not_see_each_other(encoder):
+    transformer = Transformer(without_dropout(encoder).backbone, first_only=True)
+    transformer.num_packed = 3
+    other = IDS.copy()
+    other[0, :5] = [2, 9, 9, 1, 3]
+    before, after = (
+        transformer(packed_features(encoder, ids), training=True).numpy() for ids in (IDS, other)
+    )
+    np.testing.assert_array_equal(before[[0, 2]], after[[0, 2]])
+    assert not np.allclose(before[1], after[1])
+
+
+def test_packing_ends_with_its_block(encoder):
+    inputs = encoder.inputs()
+    model = keras.Model(inputs, Transformer(encoder.backbone)(inputs))
+    with pytest.raises(RuntimeError), packed(model, 4):
+        assert model.get_layer("encoder").num_packed == 4
+        raise RuntimeError
+    assert model.get_layer("encoder").num_packed is None
+
+
+def test_packing_is_refused_for_other_encoders():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)], name="mine")
+    with packed(model, None):
+        pass
+    with pytest.raises(ConfigError, match=r"training\.packing is for .*; mine has none"):
+        packed(model, 4).__enter__()

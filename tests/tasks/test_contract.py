@@ -13,8 +13,10 @@ import pytest
 import tensorflow as tf
 from contract import CASES, Model, as_answers, assert_same, dense, learn
 
+from tfft.backbones.transformer import packed
 from tfft.callbacks.checkpoints import load_weights, save_weights
 from tfft.callbacks.dropout_schedule import DropoutSchedule
+from tfft.data.packing import packed_dataset
 from tfft.serving import write_saved_model
 from tfft.serving.check import ask_in_fresh_process
 from tfft.serving.requests import Request
@@ -88,6 +90,22 @@ def test_loss_does_not_depend_on_padding(case, other):
         assert loss > 0.01
         assert other.loss(task, length + MORE_PADDING) == pytest.approx(loss, abs=1e-6)
         assert other.loss(task, length + 1, fillers=3) == pytest.approx(loss, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "packable", [c for c in CASES if c.name not in ("crf", "questions", "unanswerable")], ids=str
+)
+def test_packed_rows_have_the_same_loss(packable):
+    model = Model(packable, dropout=0.0)
+    size = len(model.rows) + 1  # a batch that is not full
+    options = {"batch_size": size, "row_length": 60, "seed": 1, "epochs": 1}
+    dataset, steps = packed_dataset(model.rows, pad_id=model.encoder.pad_id, **options)
+    features, targets, weights = next(iter(dataset))
+    assert steps == 1 and features["token_ids"].shape[0] < size
+    with packed(model.keras, size):
+        outputs = model.keras(features, training=True)
+    loss = float(model.task.loss(model.keras)(targets, outputs, sample_weight=weights))
+    assert loss == pytest.approx(model.loss(model.task, int(model.rows.lengths.max())), rel=1e-5)
 
 
 @pytest.mark.parametrize("tagging", [c for c in CASES if c.build_task().takes_words], ids=str)

@@ -5,13 +5,18 @@ sums alone. What is done otherwise:
 
 - queries, keys and values come from one matrix product instead of three einsums;
 - padding is masked by one addition instead of two selections;
-- where a head reads only the first piece, the last layer computes only that.
+- where a head reads only the first piece, the last layer computes only that;
+- rows can be packed: several examples in one, which do not see each other.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 from keras import ops
+
+from tfft.errors import ConfigError
 
 
 @keras.saving.register_keras_serializable(package="tfft")
@@ -25,34 +30,74 @@ class Transformer(keras.layers.Layer):
 
     Call it with `token_ids`, `padding_mask` and for BERT `segment_ids`, int (batch_size, length).
     It returns (batch_size, length, hidden_dim), or with `first_only` (batch_size, 1, hidden_dim).
+
+    Attributes:
+        num_packed: None, or how many examples a training batch has whose rows hold several one
+            after the other. `padding_mask` then has another number above 0 for each example of a
+            row; none looks at the others, and each has positions from 0. With `first_only` the
+            result is (num_packed, 1, hidden_dim), in the order of the batch. What is not training
+            takes one example a row as ever.
     """
 
     def __init__(self, backbone: Any, *, first_only: bool = False, **options: Any) -> None:
         super().__init__(**{"dtype": backbone.dtype_policy, "name": "encoder", **options})
         self.backbone = backbone
         self.first_only = first_only
+        self.num_packed: int | None = None
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
         """See the class."""
-        vectors = self._embed(inputs, training)
+        if training and self.num_packed:
+            return self._packed(inputs, self.num_packed, training)
+        vectors = self._embed(inputs, None, training)
         bias = padding_bias(inputs["padding_mask"], vectors.dtype)
-        *layers, last = self.backbone.transformer_layers
-        for layer in layers:
-            vectors = encode(layer, vectors, vectors, bias, training)
+        vectors = self._all_but_last(vectors, bias, training)
         queries = vectors[:, :1] if self.first_only else vectors
-        return encode(last, queries, vectors, bias, training)
+        return encode(self._last, queries, vectors, bias, training)
 
-    def _embed(self, inputs: dict[str, Any], training: bool | None) -> Any:
+    def _packed(self, inputs: dict[str, Any], num_packed: int, training: bool) -> Any:
+        numbers = inputs["padding_mask"]
+        is_same = ops.equal(ops.expand_dims(numbers, 2), ops.expand_dims(numbers, 1))
+        positions = ops.sum(ops.cast(ops.tril(is_same, -1), "int32"), axis=2)
+        vectors = self._embed(inputs, positions, training)
+        bias = ops.cast(ops.logical_not(ops.expand_dims(is_same, 1)), vectors.dtype)
+        bias = bias * lowest(vectors.dtype)
+        vectors = self._all_but_last(vectors, bias, training)
+        if not self.first_only:
+            return encode(self._last, vectors, vectors, bias, training)
+        mixed = attend(self._last._self_attention_layer, vectors, vectors, bias, training)
+        starts = first_places(numbers, positions, num_packed)
+        mixed, vectors = (ops.take(_flat(each), starts, axis=0) for each in (mixed, vectors))
+        return finish(self._last, mixed[:, None], vectors[:, None], training)
+
+    @property
+    def _last(self) -> Any:
+        return self.backbone.transformer_layers[-1]
+
+    def _all_but_last(self, vectors: Any, bias: Any, training: bool | None) -> Any:
+        for layer in self.backbone.transformer_layers[:-1]:
+            vectors = encode(layer, vectors, vectors, bias, training)
+        return vectors
+
+    def _embed(self, inputs: dict[str, Any], positions: Any, training: bool | None) -> Any:
         backbone = self.backbone
         if hasattr(backbone, "embeddings"):  # DistilBERT, RoBERTa
-            vectors = backbone.embeddings(inputs["token_ids"])
+            vectors = backbone.embeddings(inputs["token_ids"], positions=positions)
         else:
             tokens = backbone.token_embedding(inputs["token_ids"])
-            segments = backbone.segment_embedding(inputs["segment_ids"])
-            vectors = tokens + backbone.position_embedding(tokens) + segments
+            places = backbone.position_embedding(tokens, positions=positions)
+            vectors = tokens + places + backbone.segment_embedding(inputs["segment_ids"])
         vectors = backbone.embeddings_layer_norm(vectors)
         return backbone.embeddings_dropout(vectors, training=training)
+
+    def compute_output_spec(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
+        """Shape and dtype of the result: JAX cannot find them where lengths are unknown."""
+        batch_size, length = inputs["token_ids"].shape
+        if self.first_only and self.num_packed:  # `fit` on JAX asks before it trains
+            batch_size = self.num_packed
+        shape = (batch_size, 1 if self.first_only else length, self.backbone.hidden_dim)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """What the layer is made anew from."""
@@ -66,6 +111,32 @@ class Transformer(keras.layers.Layer):
         return cls(backbone, **config)
 
 
+@contextlib.contextmanager
+def packed(model: Any, num_packed: int | None) -> Iterator[None]:
+    """Lets a model train on packed rows for a while; see `Transformer.num_packed`.
+
+    Args:
+        model: a Keras model with a `Transformer`.
+        num_packed: examples of a batch. None: rows are not packed.
+
+    Raises:
+        ConfigError: rows are to be packed, but the model has another kind of encoder.
+    """
+    encoders = [layer for layer in model.layers if isinstance(layer, Transformer)]
+    if num_packed and not encoders:
+        raise ConfigError(
+            f"training.packing is for encoders of BERT's kind; {model.name} has none of them. "
+            "Leave it out."
+        )
+    for encoder in encoders:
+        encoder.num_packed = num_packed
+    try:
+        yield
+    finally:
+        for encoder in encoders:
+            encoder.num_packed = None
+
+
 def padding_bias(padding_mask: Any, dtype: Any) -> Any:
     """What is added to attention scores: 0 at pieces, so much at padding that nothing is left.
 
@@ -76,9 +147,31 @@ def padding_bias(padding_mask: Any, dtype: Any) -> Any:
     Returns:
         (batch_size, 1, 1, length).
     """
-    lowest = -3e4 if keras.backend.standardize_dtype(dtype) == "float16" else -1e9
     is_padding = ops.cast(ops.equal(padding_mask, 0), dtype)
-    return ops.expand_dims(is_padding * lowest, (1, 2))
+    return ops.expand_dims(is_padding * lowest(dtype), (1, 2))
+
+
+def lowest(dtype: Any) -> float:
+    """A score of which the softmax leaves nothing."""
+    return -3e4 if keras.backend.standardize_dtype(dtype) == "float16" else -1e9
+
+
+def first_places(numbers: Any, positions: Any, num_packed: int) -> Any:
+    """Where the packed examples of a batch begin.
+
+    Args:
+        numbers: int (rows, length), another number above 0 for each example of a row.
+        positions: int (rows, length), of a piece within its example.
+        num_packed: how many places are wanted.
+
+    Returns:
+        int (num_packed,), places in the flattened rows, ascending; where there are fewer examples,
+        any at the end.
+    """
+    is_first = ops.reshape(ops.logical_and(numbers > 0, positions == 0), (-1,))
+    size = ops.shape(is_first)[0]
+    places = ops.arange(size, dtype="int32")
+    return ops.sort(ops.where(is_first, places, places + size))[:num_packed] % size
 
 
 def encode(layer: Any, queries: Any, vectors: Any, bias: Any, training: bool | None) -> Any:
@@ -96,31 +189,42 @@ def encode(layer: Any, queries: Any, vectors: Any, bias: Any, training: bool | N
         (batch_size, queries, hidden_dim).
     """
     mixed = attend(layer._self_attention_layer, queries, vectors, bias, training)
-    mixed = layer._self_attention_dropout(mixed, training=training)
-    mixed = layer._self_attention_layer_norm(mixed + queries)
-    wide = layer._feedforward_intermediate_dense(mixed)
-    narrow = layer._feedforward_output_dense(wide)
-    narrow = layer._feedforward_dropout(narrow, training=training)
-    return layer._feedforward_layer_norm(narrow + mixed)
+    return finish(layer, mixed, queries, training)
 
 
 def attend(attention: Any, queries: Any, vectors: Any, bias: Any, training: bool | None) -> Any:
-    """Multi-head attention with the weights of a `keras.layers.MultiHeadAttention`."""
+    """The heads of a `keras.layers.MultiHeadAttention` side by side, not yet projected."""
     query, key, value = attention._query_dense, attention._key_dense, attention._value_dense
     if queries is vectors:
         query, key, value = project([query, key, value], vectors)
     else:
         (query,), (key, value) = project([query], queries), project([key, value], vectors)
     query = query * ops.cast(attention._inverse_sqrt_key_dim, query.dtype)
-    scores = ops.matmul(query, ops.swapaxes(key, -1, -2)) + bias
-    shares = ops.softmax(scores, axis=-1)
+    shares = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)) + bias, axis=-1)
     if attention._dropout > 0:
         shares = attention._dropout_layer(shares, training=training)
     mixed = ops.transpose(ops.matmul(shares, value), (0, 2, 1, 3))
-    output = attention._output_dense
     batch_size, length, num_heads, head_dim = ops.shape(mixed)
-    mixed = ops.reshape(mixed, (batch_size, length, num_heads * head_dim))
-    return ops.matmul(mixed, ops.reshape(output.kernel, (num_heads * head_dim, -1))) + output.bias
+    return ops.reshape(mixed, (batch_size, length, num_heads * head_dim))
+
+
+def finish(layer: Any, mixed: Any, queries: Any, training: bool | None) -> Any:
+    """What a layer does after its attention.
+
+    Args:
+        layer: as for `encode`.
+        mixed: (batch_size, queries, hidden_dim), what `attend` returned.
+        queries: (batch_size, queries, hidden_dim), what the layer was given.
+        training: whether to drop.
+    """
+    output = layer._self_attention_layer._output_dense
+    mixed = ops.matmul(mixed, ops.reshape(output.kernel, (mixed.shape[-1], -1))) + output.bias
+    mixed = layer._self_attention_dropout(mixed, training=training)
+    mixed = layer._self_attention_layer_norm(mixed + queries)
+    wide = layer._feedforward_intermediate_dense(mixed)
+    narrow = layer._feedforward_output_dense(wide)
+    narrow = layer._feedforward_dropout(narrow, training=training)
+    return layer._feedforward_layer_norm(narrow + mixed)
 
 
 def project(layers: list[Any], vectors: Any) -> list[Any]:
@@ -143,3 +247,7 @@ def project(layers: list[Any], vectors: Any) -> list[Any]:
         (batch_size, length, len(layers), num_heads, head_dim),
     )
     return ops.unstack(ops.transpose(heads, (2, 0, 3, 1, 4)), num=len(layers), axis=0)
+
+
+def _flat(vectors: Any) -> Any:
+    return ops.reshape(vectors, (-1, vectors.shape[-1]))

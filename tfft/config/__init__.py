@@ -68,6 +68,15 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _packing_fits_the_task(self) -> "Experiment":
+        if self.training.packing and not self.task.packs:
+            raise ValueError(
+                "training.packing is for text_classification, regression and token_classification "
+                "without a crf: what other tasks learn from is a whole row. Leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _columns_fit_the_task(self) -> "Experiment":
         for file in [
             f for split in ("train", "validation", "test") for f in self.data.files(split)

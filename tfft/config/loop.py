@@ -35,6 +35,8 @@ class Training(Section):
     evaluation_batch_size: Annotated[int, Field(ge=1)] = 128
     length_buckets: list[Annotated[int, Field(ge=1)]] | None = None
     """GPU and TPU: the lengths that batches are padded to. Null: sequence_length halved twice."""
+    packing: bool = False
+    """Several examples in each row of sequence_length pieces: one shape, little padding."""
 
 
 class EarlyStopping(Section):

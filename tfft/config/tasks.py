@@ -38,6 +38,7 @@ class TextClassification(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label", "sample_weight")
     cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+    packs: ClassVar[bool] = True
 
     name: Literal["text_classification"] = "text_classification"
     labels: Labels = None
@@ -76,6 +77,11 @@ class TokenClassification(Section):
     stride: Annotated[int, Field(ge=0)] = 32
     """Pieces that neighbouring windows of a long sentence share."""
 
+    @property
+    def packs(self) -> bool:
+        """Whether several examples can share a row: a CRF's chain goes through all of it."""
+        return not self.crf
+
     @model_validator(mode="after")
     def _crf_has_its_own_loss(self) -> "TokenClassification":
         if self.crf and (self.class_weights is not None or self.label_smoothing):
@@ -91,6 +97,8 @@ class QuestionAnswering(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("question", "context", "answers", "answer_start")
     cleaned: ClassVar[tuple[str, ...]] = ("question",)
+    # The place of an answer is chosen among all pieces of a row.
+    packs: ClassVar[bool] = False
 
     name: Literal["question_answering"]
     unanswerable: bool = False
@@ -116,6 +124,7 @@ class Regression(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label", "sample_weight")
     cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+    packs: ClassVar[bool] = True
 
     name: Literal["regression"]
     dropout: Fraction = 0.1
