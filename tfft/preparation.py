@@ -7,6 +7,7 @@ import keras
 
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder
 from tfft.backbones.encoder import Encoder
+from tfft.backbones.transformer import packed
 from tfft.config import Experiment
 from tfft.data.examples import Examples, file_path
 from tfft.data.pipeline import TokenizedSet
@@ -79,11 +80,12 @@ def in_float32(model: Any, prepared: Prepared) -> tuple[Any, Prepared]:
 
 
 def outputs_of(model: Any, prepared: Prepared, split: str) -> Any:
-    """The model's outputs for a split."""
-    return predict_outputs(
-        model,
-        prepared.tokenized[split],
-        prepared.encoder,
-        batch_size=prepared.experiment.training.evaluation_batch_size,
-        lengths=prepared.lengths,
-    )
+    """The model's outputs for a split, each row alone: also while it trains on packed rows."""
+    with packed(model, None):
+        return predict_outputs(
+            model,
+            prepared.tokenized[split],
+            prepared.encoder,
+            batch_size=prepared.experiment.training.evaluation_batch_size,
+            lengths=prepared.lengths,
+        )

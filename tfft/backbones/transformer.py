@@ -32,11 +32,11 @@ class Transformer(keras.layers.Layer):
     It returns (batch_size, length, hidden_dim), or with `first_only` (batch_size, 1, hidden_dim).
 
     Attributes:
-        num_packed: None, or how many examples a training batch has whose rows hold several one
-            after the other. `padding_mask` then has another number above 0 for each example of a
-            row; none looks at the others, and each has positions from 0. With `first_only` the
-            result is (num_packed, 1, hidden_dim), in the order of the batch. What is not training
-            takes one example a row as ever.
+        num_packed: None, or how many examples a batch has whose rows hold several one after the
+            other. `padding_mask` then has another number above 0 for each example of a row; none
+            looks at the others, and each has positions from 0. With `first_only` the result is
+            (num_packed, 1, hidden_dim), in the order of the batch. Functions that Keras has
+            compiled stay as they are: `packed` is for the time in which they are made.
     """
 
     def __init__(self, backbone: Any, *, first_only: bool = False, **options: Any) -> None:
@@ -48,7 +48,7 @@ class Transformer(keras.layers.Layer):
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
         """See the class."""
-        if training and self.num_packed:
+        if self.num_packed:
             return self._packed(inputs, self.num_packed, training)
         vectors = self._embed(inputs, None, training)
         bias = padding_bias(inputs["padding_mask"], vectors.dtype)
@@ -56,7 +56,7 @@ class Transformer(keras.layers.Layer):
         queries = vectors[:, :1] if self.first_only else vectors
         return encode(self._last, queries, vectors, bias, training)
 
-    def _packed(self, inputs: dict[str, Any], num_packed: int, training: bool) -> Any:
+    def _packed(self, inputs: dict[str, Any], num_packed: int, training: bool | None) -> Any:
         numbers = inputs["padding_mask"]
         is_same = ops.equal(ops.expand_dims(numbers, 2), ops.expand_dims(numbers, 1))
         positions = ops.sum(ops.cast(ops.tril(is_same, -1), "int32"), axis=2)
@@ -94,7 +94,7 @@ class Transformer(keras.layers.Layer):
     def compute_output_spec(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
         """Shape and dtype of the result: JAX cannot find them where lengths are unknown."""
         batch_size, length = inputs["token_ids"].shape
-        if self.first_only and self.num_packed:  # `fit` on JAX asks before it trains
+        if self.first_only and self.num_packed:
             batch_size = self.num_packed
         shape = (batch_size, 1 if self.first_only else length, self.backbone.hidden_dim)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
@@ -113,7 +113,7 @@ class Transformer(keras.layers.Layer):
 
 @contextlib.contextmanager
 def packed(model: Any, num_packed: int | None) -> Iterator[None]:
-    """Lets a model train on packed rows for a while; see `Transformer.num_packed`.
+    """For a while a model takes packed rows, or not; see `Transformer.num_packed`.
 
     Args:
         model: a Keras model with a `Transformer`.
@@ -128,13 +128,14 @@ def packed(model: Any, num_packed: int | None) -> Iterator[None]:
             f"training.packing is for encoders of BERT's kind; {model.name} has none of them. "
             "Leave it out."
         )
+    before = [encoder.num_packed for encoder in encoders]
     for encoder in encoders:
         encoder.num_packed = num_packed
     try:
         yield
     finally:
-        for encoder in encoders:
-            encoder.num_packed = None
+        for encoder, number in zip(encoders, before, strict=True):
+            encoder.num_packed = number
 
 
 def padding_bias(padding_mask: Any, dtype: Any) -> Any:
