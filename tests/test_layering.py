@@ -30,6 +30,7 @@ LEVELS = [
 WITHOUT_LEVEL = {"__init__"}
 
 KERAS_ALONE = [
+    "backbones/attention.py",
     "backbones/families.py",
     "backbones/transformer.py",
     "callbacks/*.py",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfft.backbones.transformer import Transformer, packed
+from tfft.backbones.transformer import Transformer, fused, packed
 from tfft.errors import ConfigError
 
 IDS = np.array([[2, 5, 6, 7, 3, 0, 0], [2, 9, 3, 0, 0, 0, 0], [2, 5, 5, 8, 9, 1, 3]], "int32")
@@ -14,7 +14,7 @@ SEGMENTS = np.array([[0, 0, 0, 1, 1, 0, 0], [0] * 7, [0, 0, 0, 0, 1, 1, 1]], "in
 
 @pytest.fixture(params=["bert", "distil_bert", "roberta"])
 def encoder(request, build_tiny_encoder):
-    encoder = build_tiny_encoder(request.param, num_layers=2, num_heads=2)
+    encoder = build_tiny_encoder(request.param, num_layers=2, num_heads=2, intermediate_dim=20)
     for weight in encoder.backbone.weights:  # biases and norms too
         weight.assign(weight + np.random.default_rng(1).normal(0, 0.3, weight.shape))
     return encoder
@@ -98,6 +98,21 @@ def test_low_precision_stays_finite(build_tiny_encoder, dtype):
     wide = backbone_sequence(encoder.with_dtype("float32"), features(encoder)).numpy()
     found = tf.cast(outputs, tf.float32).numpy()
     np.testing.assert_allclose(found[IDS > 0], wide[IDS > 0], atol=0.1)
+
+
+@pytest.mark.parametrize("first_only", [False, True])
+def test_fused_weights_give_the_same(encoder, first_only):
+    inputs = encoder.inputs()
+    model = keras.Model(inputs, Transformer(encoder.backbone, first_only=first_only)(inputs))
+    expected = model(features(encoder))
+    with fused(model):
+        traced = tf.function(lambda given: model(given)).get_concrete_function(features(encoder))
+        assert_close(traced(features(encoder)), expected)
+        read = {tuple(variable.shape) for variable in traced.graph.variables}
+    assert (8, 24) in read and ((8, 16) in read) == first_only
+    assert (8, 2, 4) not in read
+    model.get_layer("encoder").backbone.set_weights([w * 0 for w in model.get_weights()])
+    assert_close(model(features(encoder)), 0 * expected)  # what is not fused learns on
 
 
 # -------------------------------------------------------------------------------------- packing

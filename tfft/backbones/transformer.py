@@ -16,6 +16,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfft.backbones.attention import Fused, attend, projections
 from tfft.errors import ConfigError
 
 
@@ -37,6 +38,8 @@ class Transformer(keras.layers.Layer):
             looks at the others, and each has positions from 0. With `first_only` the result is
             (num_packed, 1, hidden_dim), in the order of the batch. Functions that Keras has
             compiled stay as they are: `packed` is for the time in which they are made.
+        fused: None, or copies of the projections' weights that stand side by side already: see
+            `fused`.
     """
 
     def __init__(self, backbone: Any, *, first_only: bool = False, **options: Any) -> None:
@@ -44,6 +47,7 @@ class Transformer(keras.layers.Layer):
         self.backbone = backbone
         self.first_only = first_only
         self.num_packed: int | None = None
+        self.fused: Fused | None = None
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
@@ -54,7 +58,7 @@ class Transformer(keras.layers.Layer):
         bias = padding_bias(inputs["padding_mask"], vectors.dtype)
         vectors = self._all_but_last(vectors, bias, training)
         queries = vectors[:, :1] if self.first_only else vectors
-        return encode(self._last, queries, vectors, bias, training)
+        return encode(self._last, queries, vectors, bias, training, self.fused)
 
     def _packed(self, inputs: dict[str, Any], num_packed: int, training: bool | None) -> Any:
         numbers = inputs["padding_mask"]
@@ -75,9 +79,15 @@ class Transformer(keras.layers.Layer):
     def _last(self) -> Any:
         return self.backbone.transformer_layers[-1]
 
+    def projections(self) -> Iterator[list[Any]]:
+        """The projections of all layers, in the groups that are computed together."""
+        for layer in self.backbone.transformer_layers:
+            all_at_once = not self.first_only or layer is not self._last
+            yield from projections(layer._self_attention_layer, together=all_at_once)
+
     def _all_but_last(self, vectors: Any, bias: Any, training: bool | None) -> Any:
         for layer in self.backbone.transformer_layers[:-1]:
-            vectors = encode(layer, vectors, vectors, bias, training)
+            vectors = encode(layer, vectors, vectors, bias, training, self.fused)
         return vectors
 
     def _embed(self, inputs: dict[str, Any], positions: Any, training: bool | None) -> Any:
@@ -138,6 +148,23 @@ def packed(model: Any, num_packed: int | None) -> Iterator[None]:
             encoder.num_packed = number
 
 
+@contextlib.contextmanager
+def fused(model: Any) -> Iterator[None]:
+    """What is traced for a while reads weights side by side, instead of laying them so each time.
+
+    For a model that no longer learns: the weights are copies. They are gone afterwards, so what was
+    traced has to be used or saved before.
+    """
+    encoders = [layer for layer in model.layers if isinstance(layer, Transformer)]
+    for encoder in encoders:
+        encoder.fused = Fused(encoder.projections())
+    try:
+        yield
+    finally:
+        for encoder in encoders:
+            encoder.fused = None
+
+
 def padding_bias(padding_mask: Any, dtype: Any) -> Any:
     """What is added to attention scores: 0 at pieces, so much at padding that nothing is left.
 
@@ -175,7 +202,14 @@ def first_places(numbers: Any, positions: Any, num_packed: int) -> Any:
     return ops.sort(ops.where(is_first, places, places + size))[:num_packed] % size
 
 
-def encode(layer: Any, queries: Any, vectors: Any, bias: Any, training: bool | None) -> Any:
+def encode(
+    layer: Any,
+    queries: Any,
+    vectors: Any,
+    bias: Any,
+    training: bool | None,
+    fused: Fused | None = None,
+) -> Any:
     """One layer of an encoder: attention, then two dense layers, each added and normalised.
 
     Args:
@@ -185,28 +219,15 @@ def encode(layer: Any, queries: Any, vectors: Any, bias: Any, training: bool | N
             all are wanted.
         bias: added to attention scores, (batch_size, 1, queries or 1, length).
         training: whether to drop.
+        fused: weights that stand side by side already.
 
     Returns:
         (batch_size, queries, hidden_dim).
     """
-    mixed = attend(layer._self_attention_layer, queries, vectors, bias, training)
-    return finish(layer, mixed, queries, training)
-
-
-def attend(attention: Any, queries: Any, vectors: Any, bias: Any, training: bool | None) -> Any:
-    """The heads of a `keras.layers.MultiHeadAttention` side by side, not yet projected."""
-    query, key, value = attention._query_dense, attention._key_dense, attention._value_dense
-    if queries is vectors:
-        query, key, value = project([query, key, value], vectors)
-    else:
-        (query,), (key, value) = project([query], queries), project([key, value], vectors)
-    query = query * ops.cast(attention._inverse_sqrt_key_dim, query.dtype)
-    shares = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)) + bias, axis=-1)
-    if attention._dropout > 0:
-        shares = attention._dropout_layer(shares, training=training)
-    mixed = ops.transpose(ops.matmul(shares, value), (0, 2, 1, 3))
-    batch_size, length, num_heads, head_dim = ops.shape(mixed)
-    return ops.reshape(mixed, (batch_size, length, num_heads * head_dim))
+    attention = layer._self_attention_layer
+    return finish(
+        layer, attend(attention, queries, vectors, bias, training, fused), queries, training
+    )
 
 
 def finish(layer: Any, mixed: Any, queries: Any, training: bool | None) -> Any:
@@ -226,28 +247,6 @@ def finish(layer: Any, mixed: Any, queries: Any, training: bool | None) -> Any:
     narrow = layer._feedforward_output_dense(wide)
     narrow = layer._feedforward_dropout(narrow, training=training)
     return layer._feedforward_layer_norm(narrow + mixed)
-
-
-def project(layers: list[Any], vectors: Any) -> list[Any]:
-    """Several projections to heads in one matrix product.
-
-    Args:
-        layers: `keras.layers.EinsumDense` with kernels (hidden_dim, heads, head_dim).
-        vectors: (batch_size, length, hidden_dim).
-
-    Returns:
-        A tensor (batch_size, heads, length, head_dim) of each layer.
-    """
-    hidden_dim, num_heads, head_dim = layers[0].kernel.shape
-    kernels = [ops.reshape(layer.kernel, (hidden_dim, -1)) for layer in layers]
-    biases = [ops.reshape(layer.bias, (-1,)) for layer in layers]
-    kernel, bias = ops.concatenate(kernels, axis=1), ops.concatenate(biases, axis=0)
-    batch_size, length, _ = ops.shape(vectors)
-    heads = ops.reshape(
-        ops.matmul(vectors, kernel) + bias,
-        (batch_size, length, len(layers), num_heads, head_dim),
-    )
-    return ops.unstack(ops.transpose(heads, (2, 0, 3, 1, 4)), num=len(layers), axis=0)
 
 
 def _flat(vectors: Any) -> Any:

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from tfft.backbones.encoder import Encoder
+from tfft.backbones.transformer import fused
 from tfft.errors import ConfigError
 from tfft.inference import TrainedRun, has_outputs_by_piece
 from tfft.runs import write_json, write_text
@@ -104,13 +105,14 @@ def write_saved_model(task: Task, encoder: Encoder, model: Any, place: Path) -> 
         model: the Keras model, from features to outputs.
         place: a directory that does not exist yet.
     """
-    signatures = build_signatures(task, encoder, model)
-    # What the graphs read and nothing else: no optimizer, no metrics, no states of dropout.
-    module = tf.Module()
-    module.weights = list(
-        {id(v): v for graph in signatures.values() for v in graph.graph.variables}.values()
-    )
-    tf.saved_model.save(module, str(place), signatures=signatures)
+    with fused(model):
+        signatures = build_signatures(task, encoder, model)
+        # What the graphs read and nothing else: no optimizer, no metrics, no states of dropout.
+        module = tf.Module()
+        module.weights = list(
+            {id(v): v for graph in signatures.values() for v in graph.graph.variables}.values()
+        )
+        tf.saved_model.save(module, str(place), signatures=signatures)
 
 
 def build_signatures(task: Task, encoder: Encoder, model: Any) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""The attention of KerasHub's encoders, its projections in one matrix product."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def projections(attention: Any, *, together: bool) -> list[list[Any]]:
+    """The projections of an attention, in the groups that take the same vectors."""
+    query, key, value = attention._query_dense, attention._key_dense, attention._value_dense
+    return [[query, key, value]] if together else [[query], [key, value]]
+
+
+def side_by_side(layers: list[Any]) -> list[Any]:
+    """One kernel (hidden_dim, outputs) and one bias (outputs,) of several projections.
+
+    Args:
+        layers: `keras.layers.EinsumDense` with kernels (hidden_dim, heads, head_dim).
+    """
+    kernels = [ops.reshape(layer.kernel, (layer.kernel.shape[0], -1)) for layer in layers]
+    biases = [ops.reshape(layer.bias, (-1,)) for layer in layers]
+    return [ops.concatenate(kernels, axis=1), ops.concatenate(biases, axis=0)]
+
+
+class Fused:
+    """Copies of the weights of projections that are computed together, side by side.
+
+    Args:
+        groups: of projections; see `projections`.
+    """
+
+    def __init__(self, groups: Iterable[list[Any]]) -> None:
+        self._weights = {
+            id(group[0]): [
+                keras.Variable(weight, trainable=False) for weight in side_by_side(group)
+            ]
+            for group in groups
+        }
+
+    def of(self, layers: list[Any]) -> list[Any]:
+        """Kernel and bias of projections."""
+        return self._weights[id(layers[0])]
+
+
+def project(layers: list[Any], vectors: Any, fused: Fused | None = None) -> list[Any]:
+    """Several projections to heads in one matrix product.
+
+    Args:
+        layers: `keras.layers.EinsumDense` with kernels (hidden_dim, heads, head_dim).
+        vectors: (batch_size, length, hidden_dim).
+        fused: their weights side by side, if there already.
+
+    Returns:
+        A tensor (batch_size, heads, length, head_dim) of each layer.
+    """
+    _, num_heads, head_dim = layers[0].kernel.shape
+    kernel, bias = fused.of(layers) if fused else side_by_side(layers)
+    batch_size, length, _ = ops.shape(vectors)
+    heads = ops.reshape(
+        ops.matmul(vectors, kernel) + bias,
+        (batch_size, length, len(layers), num_heads, head_dim),
+    )
+    return list(ops.unstack(ops.transpose(heads, (2, 0, 3, 1, 4)), num=len(layers), axis=0))
+
+
+def attend(
+    attention: Any,
+    queries: Any,
+    vectors: Any,
+    bias: Any,
+    training: bool | None,
+    fused: Fused | None = None,
+) -> Any:
+    """The heads of a `keras.layers.MultiHeadAttention` side by side, not yet projected."""
+    if queries is vectors:
+        (together,) = projections(attention, together=True)
+        query, key, value = project(together, vectors, fused)
+    else:
+        first, rest = projections(attention, together=False)
+        (query,), (key, value) = project(first, queries, fused), project(rest, vectors, fused)
+    query = query * ops.cast(attention._inverse_sqrt_key_dim, query.dtype)
+    shares = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)) + bias, axis=-1)
+    if attention._dropout > 0:
+        shares = attention._dropout_layer(shares, training=training)
+    mixed = ops.transpose(ops.matmul(shares, value), (0, 2, 1, 3))
+    batch_size, length, num_heads, head_dim = ops.shape(mixed)
+    return ops.reshape(mixed, (batch_size, length, num_heads * head_dim))
