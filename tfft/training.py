@@ -24,7 +24,12 @@ from tfft.preparation import Prepared, in_float32, outputs_of, prepare
 from tfft.presets import save_preset
 from tfft.runs import RunDir
 from tfft.summary import print_start, print_summary
-from tfft.watching import build_callbacks, build_early_stopping, check_callbacks
+from tfft.watching import (
+    build_callbacks,
+    build_early_stopping,
+    check_callbacks,
+    shown_scores,
+)
 
 
 @dataclass
@@ -117,7 +122,11 @@ def train(
     num_packed = training.batch_size if training.packing else None
     with (
         packed(model, num_packed),
-        Progress(console, examples_per_epoch=len(prepared.tokenized["train"])) as progress,
+        Progress(
+            console,
+            examples_per_epoch=len(prepared.tokenized["train"]),
+            scores=shown_scores(prepared),
+        ) as progress,
     ):
         model.fit(
             dataset,

@@ -131,6 +131,12 @@ def monitored(prepared: Prepared) -> str:
     return (section and section.monitor) or f"val_{prepared.task.monitor}"
 
 
+def shown_scores(prepared: Prepared) -> list[str]:
+    """The numbers that the progress shows, the one that tells the best weights among them."""
+    while_training = [metric.name for metric in prepared.task.metrics()]
+    return ["loss", *while_training, "val_loss", monitored(prepared)]
+
+
 def mode_of(monitor: str) -> Literal["min", "max"]:
     """Whether less or more of a number is better."""
     return "min" if monitor.endswith(("loss", "mse")) else "max"
