@@ -504,3 +504,9 @@ def test_packing_is_refused_where_a_whole_row_is_learned_from(task):
     overrides = [f"task={task}", "training.packing=true"]
     with pytest.raises(ConfigError, match=r"training\.packing is for text_classification, "):
         load_config(ROOT / "configs/smoke/text_classification.yaml", overrides)
+
+
+def test_attention_dropout_needs_layers_that_drop():
+    overrides = ["backbone.dropout=0", "backbone.attention_dropout=0.1"]
+    with pytest.raises(ConfigError, match="attention_dropout needs a dropout above 0"):
+        load_config(ROOT / "configs/smoke/text_classification.yaml", overrides)

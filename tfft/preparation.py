@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfft.backbones.attention import set_attention_dropout
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder
 from tfft.backbones.encoder import Encoder
 from tfft.backbones.transformer import packed
@@ -55,14 +56,18 @@ def prepare(experiment: Experiment) -> Prepared:
 def build_encoder(experiment: Experiment, train: Examples) -> Encoder:
     """The encoder that the config's `backbone` section describes."""
     section = experiment.backbone
-    options = section.model_dump(exclude={"preset"})
-    dtype = experiment.training.precision
+    options = section.model_dump(exclude={"preset", "attention_dropout"})
+    options["dtype"] = experiment.training.precision
     if section.preset == "random":
         if options["vocabulary"]:
             options["vocabulary"] = file_path(experiment.data.dir, options["vocabulary"])
         texts = [text for column in train.texts.values() for text in column]
-        return build_random_encoder(**options, texts=texts, dtype=dtype)
-    return load_encoder(section.preset, **options, dtype=dtype)
+        encoder = build_random_encoder(**options, texts=texts)
+    else:
+        encoder = load_encoder(section.preset, **options)
+    if section.attention_dropout is not None:
+        set_attention_dropout(encoder.backbone, section.attention_dropout)
+    return encoder
 
 
 def in_float32(model: Any, prepared: Prepared) -> tuple[Any, Prepared]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfft.backbones.attention import set_attention_dropout
 from tfft.backbones.transformer import Transformer, fused, packed
 from tfft.errors import ConfigError
 
@@ -79,6 +80,19 @@ def test_dropout_drops_as_the_layers_say(encoder):
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
     assert_close(transformer(inputs, training=True), transformer(inputs))
+
+
+def test_attention_dropout_of_its_own(encoder):
+    set_attention_dropout(encoder.backbone, 0.0)
+    others = [
+        layer
+        for layer in encoder.backbone._flatten_layers()
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0
+    ]
+    assert len(others) == 1 + 2 * 2
+    traced = tf.function(lambda given: Transformer(encoder.backbone)(given, training=True))
+    graph = traced.get_concrete_function(features(encoder)).graph
+    assert sum("RandomUniform" in node.type for node in graph.get_operations()) == len(others)
 
 
 def test_is_saved_with_a_model(encoder, tmp_path):

@@ -7,6 +7,17 @@ import keras
 from keras import ops
 
 
+def set_attention_dropout(backbone: Any, rate: float) -> None:
+    """Gives the attention of an encoder another dropout rate than the rest.
+
+    Args:
+        backbone: of KerasHub, with `transformer_layers`, built with a dropout above 0.
+        rate: at which shares of attention are dropped; 0 saves their random numbers.
+    """
+    for layer in backbone.transformer_layers:
+        layer._self_attention_layer._dropout_layer.rate = rate
+
+
 def projections(attention: Any, *, together: bool) -> list[list[Any]]:
     """The projections of an attention, in the groups that take the same vectors."""
     query, key, value = attention._query_dense, attention._key_dense, attention._value_dense

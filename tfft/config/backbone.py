@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from tfft.config.base import Fraction, Section
 
@@ -17,6 +17,14 @@ class BackboneOptions(Section):
     keeps the middle, `middle` cuts the middle and keeps beginning and end (Sun et al. 2019)."""
     dropout: Fraction = 0.1
     """Hidden and attention dropout of the backbone while training."""
+    attention_dropout: Fraction | None = None
+    """Of attention alone; null: as `dropout`. 0 makes training on long rows faster."""
+
+    @model_validator(mode="after")
+    def _attention_can_drop(self) -> "BackboneOptions":
+        if self.attention_dropout and not self.dropout:
+            raise ValueError("attention_dropout needs a dropout above 0")
+        return self
 
 
 class PretrainedBackbone(BackboneOptions):
