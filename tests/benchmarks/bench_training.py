@@ -92,15 +92,15 @@ def build_jobs(arguments: Any, folder: Path, work: Path) -> list[Job]:
     full = write_full_rows(folder, work / "full", num_rows=num_rows)
     jobs = calibration_jobs(torch_python=arguments.torch_python)
     for contender in CONTENDERS:
-        jobs.append(build_job(contender, arguments, NATURAL, folder, part_of(steps, contender.part)))
+        jobs.append(
+            build_job(contender, arguments, NATURAL, folder, part_of(steps, contender.part))
+        )
         if contender.name != KERAS_HUB:  # its 512 pieces are the same work on either
             jobs.append(build_job(contender, arguments, FULL, full, full_steps))
     return jobs
 
 
-def build_job(
-    contender: Contender, arguments: Any, workload: str, folder: Path, steps: int
-) -> Job:
+def build_job(contender: Contender, arguments: Any, workload: str, folder: Path, steps: int) -> Job:
     """One contender's order; all of them have the same settings."""
     warmup = min(arguments.warmup, steps)
     epoch = -(-count_rows(folder) // arguments.batch_size)

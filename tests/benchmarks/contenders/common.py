@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Any
 
 # Packages of the extra `benchmark`, and what they need: whoever lacks one is not installed here.
-OPTIONAL = {"torch", "transformers", "accelerate", "onnx", "onnxruntime", "onnxscript", "tokenizers"}
+OPTIONAL = {
+    "torch",
+    "transformers",
+    "accelerate",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "tokenizers",
+}
 
 
 class WindowDone(Exception):
@@ -219,4 +227,24 @@ def training_answer(
         "first_step_seconds": clock.first_step_seconds,
         "import_seconds": imported.seconds,
         "peak_mb_above_imports": peak - imported.memory_mb,
+    }
+
+
+def accuracy_answer(reached: list[tuple[float, float]], wanted: float) -> dict[str, Any]:
+    """What a contender for accuracy answers.
+
+    Args:
+        reached: the validation accuracy after each epoch, and the seconds since the process began.
+        wanted: the accuracy to reach.
+
+    Returns:
+        `seconds_to_accuracy` is None where it was not reached.
+    """
+    accuracy, seconds = reached[-1]
+    return {
+        "seconds_to_accuracy": seconds if accuracy >= wanted else None,
+        "seconds": seconds,
+        "epochs": len(reached),
+        "accuracy_percent": 100 * accuracy,
+        "accuracies": [value for value, _ in reached],
     }

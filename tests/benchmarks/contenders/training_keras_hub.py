@@ -13,7 +13,7 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
     import_tensorflow(order["threads"])
     import keras
     import keras_hub
-    from keras_steps import StepTimer
+    from keras_fit import StepTimer
 
     imported = Imported.since(start)
     keras.utils.set_random_seed(order["seed"])

@@ -12,13 +12,13 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
     start = time.perf_counter()
     import_tensorflow(order["threads"])
     import tfft.training
-    from keras_steps import StepTimer, add_to_fit, tokens_by_step
+    from keras_fit import StepTimer, add_to_fit, tokens_by_step
     from rich.console import Console
 
     imported = Imported.since(start)
     clock = StepClock(warmup=order["warmup"], steps=order["steps"])
     datasets: list[Any] = []
-    add_to_fit(StepTimer(clock), datasets.append)
+    add_to_fit(StepTimer(clock), taken=datasets.append)
     experiment = tfft.load_config(order["config"], settings(order))
     try:
         tfft.run_experiment(experiment, console=Console(quiet=True))

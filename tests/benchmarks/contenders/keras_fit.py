@@ -1,4 +1,4 @@
-"""Times the steps of `model.fit`, tfft's and KerasHub's alike."""
+"""Looks on while `model.fit` runs, tfft's and KerasHub's alike."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,21 +39,28 @@ class StepTimer(keras.callbacks.Callback):
         return int(self.model.optimizer.iterations.numpy())  # a step that runs sets it at its end
 
 
-def add_to_fit(timer: StepTimer, taken: Callable[[Any], None]) -> None:
-    """Makes every `model.fit` of this process take the timer too, first in the list.
+def add_to_fit(
+    callback: keras.callbacks.Callback,
+    *,
+    last: bool = False,
+    taken: Callable[[Any], None] = lambda data: None,
+) -> None:
+    """Makes every `model.fit` of this process take one callback more.
 
     Args:
-        timer: the callback.
+        callback: first in the list.
+        last: puts it last, so that it sees what the others add to the logs.
         taken: called with the data that `fit` was given.
     """
     fit = keras.Model.fit
 
-    def timed_fit(model: Any, x: Any = None, *arguments: Any, **options: Any) -> Any:
+    def fit_with_callback(model: Any, x: Any = None, *arguments: Any, **options: Any) -> Any:
         taken(x)
-        options["callbacks"] = [timer, *(options.get("callbacks") or [])]
-        return fit(model, x, *arguments, **options)
+        own = list(options.pop("callbacks", None) or [])
+        callbacks = [*own, callback] if last else [callback, *own]
+        return fit(model, x, *arguments, callbacks=callbacks, **options)
 
-    keras.Model.fit = timed_fit
+    keras.Model.fit = fit_with_callback
 
 
 def tokens_by_step(dataset: Any, steps: int) -> list[int]:

@@ -1,0 +1,44 @@
+"""tfft trains until the validation accuracy is there: `tfft.run_experiment` on a config as it is."""
+
+import time
+from typing import Any
+
+from common import WindowDone, accuracy_answer, import_tensorflow, run_contender, versions
+
+
+def contend(order: dict[str, Any]) -> dict[str, Any]:
+    """Seconds from the start of the process, and the accuracy of each epoch."""
+    import_tensorflow(order["threads"])
+    import keras
+    import tfft
+    from keras_fit import add_to_fit
+    from rich.console import Console
+
+    reached: list[tuple[float, float]] = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            accuracy = float((logs or {})["val_accuracy"])
+            reached.append((accuracy, time.time() - order["begun"]))
+            if accuracy >= order["accuracy"]:
+                raise WindowDone
+
+    add_to_fit(Watch(), last=True)
+    settings = [
+        f"data.dir={order['data']}",
+        f"output_dir={order['work']}/run",
+        f"seed={order['seed']}",
+        *order["settings"],
+    ]
+    try:
+        tfft.run_experiment(
+            tfft.load_config(order["config"], settings), console=Console(quiet=True)
+        )
+    except WindowDone:
+        pass
+    answer = accuracy_answer(reached, order["accuracy"])
+    return answer | {"versions": versions("tensorflow", "keras", "keras-hub")}
+
+
+if __name__ == "__main__":
+    run_contender(contend)
