@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices, and how much multiplying a token of MiniLM asks for."""
+"""How fast this machine multiplies matrices, and how many products a token of MiniLM takes."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -85,12 +85,21 @@ def build_row(
         workload=measure.workload,
         contender=contender,
         value=Spread.of(list(theirs.values())),
-        note=why_none(records, contender, measure.workload),
+        note=why_none(records, contender, measure),
         ratio=ratio,
         target=str(target) if target else "",
-        verdict=("ok" if target.met(ratio.median) else "SHORT") if target and ratio else "",
+        verdict=judge(target, ratio, why_none(records, OURS, measure)) if target else "",
         digits=measure.digits,
     )
+
+
+def judge(target: Target, ratio: Spread | None, our_note: str) -> str:
+    """`ok` or `SHORT`; nothing where the other contender has no number."""
+    if our_note:
+        return "SHORT"
+    if ratio is None:
+        return ""
+    return "ok" if target.met(ratio.median) else "SHORT"
 
 
 def contenders_of(records: Sequence[Record], workload: str) -> list[str]:
@@ -99,14 +108,17 @@ def contenders_of(records: Sequence[Record], workload: str) -> list[str]:
     return sorted(names, key=lambda name: name != OURS)
 
 
-def why_none(records: Sequence[Record], contender: str, workload: str) -> str:
-    """`not installed`, `failed`, or nothing."""
-    own = [r for r in records if (r.contender, r.workload) == (contender, workload)]
-    for record in own:
+def why_none(records: Sequence[Record], contender: str, measure: Measure) -> str:
+    """`not installed`, `failed`, `not reached` (an answer of None), or nothing."""
+    for record in records:
+        if (record.contender, record.workload) != (contender, measure.workload):
+            continue
         if record.missing:
             return f"not installed ({record.missing})"
         if record.error:
             return "failed"
+        if record.answer.get(measure.key, 0) is None:
+            return "not reached"
     return ""
 
 

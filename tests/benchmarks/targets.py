@@ -1,4 +1,4 @@
-"""What is to be reached: on a quiet machine with 2 cores, float32, MiniLM, 32 examples an update."""
+"""What is to be reached: a quiet machine with 2 cores, float32, MiniLM, 32 examples an update."""
 
 from dataclasses import dataclass
 

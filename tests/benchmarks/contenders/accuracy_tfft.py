@@ -1,5 +1,6 @@
-"""tfft trains until the validation accuracy is there: `tfft.run_experiment` on a config as it is."""
+"""tfft trains until the validation accuracy is there: `tfft.run_experiment` on the config."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -10,9 +11,10 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
     """Seconds from the start of the process, and the accuracy of each epoch."""
     import_tensorflow(order["threads"])
     import keras
-    import tfft
     from keras_fit import add_to_fit
     from rich.console import Console
+
+    import tfft
 
     reached: list[tuple[float, float]] = []
 
@@ -30,12 +32,9 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
         f"seed={order['seed']}",
         *order["settings"],
     ]
-    try:
-        tfft.run_experiment(
-            tfft.load_config(order["config"], settings), console=Console(quiet=True)
-        )
-    except WindowDone:
-        pass
+    experiment = tfft.load_config(order["config"], settings)
+    with contextlib.suppress(WindowDone):
+        tfft.run_experiment(experiment, console=Console(quiet=True))
     answer = accuracy_answer(reached, order["accuracy"])
     return answer | {"versions": versions("tensorflow", "keras", "keras-hub")}
 

@@ -18,15 +18,7 @@ from pathlib import Path
 from typing import Any
 
 # Packages of the extra `benchmark`, and what they need: whoever lacks one is not installed here.
-OPTIONAL = {
-    "torch",
-    "transformers",
-    "accelerate",
-    "onnx",
-    "onnxruntime",
-    "onnxscript",
-    "tokenizers",
-}
+PACKAGES = "torch transformers accelerate onnx onnxruntime onnxscript tokenizers"
 
 
 class WindowDone(Exception):
@@ -41,7 +33,7 @@ def run_contender(contend: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         answer = contend(order)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in OPTIONAL:
+        if missing not in PACKAGES.split():
             raise
         answer = {"missing": missing}
     print("\n" + json.dumps(answer), flush=True)
@@ -218,6 +210,8 @@ def training_answer(
         imported: what the imports had used.
         peak: memory in MB, read before anything that is no training.
     """
+    if not clock.done:
+        raise RuntimeError("The training ended before the counted steps were over.")
     counted = tokens_by_step[clock.begin : clock.end]
     return {
         "tokens_per_second": sum(counted) / clock.seconds,

@@ -17,7 +17,7 @@ BATCHES = 8
 
 
 def contend(order: dict[str, Any]) -> dict[str, Any]:
-    """Writes `run/export/1`, `plain`, `plain_text_LENGTH` and `requests.json` in the folder `place`."""
+    """Writes run/export/1, plain, plain_text_LENGTH and requests.json in the folder `place`."""
     import_tensorflow(order["threads"])
     place = Path(order["place"])
     settings = {

@@ -1,4 +1,4 @@
-"""Asks SavedModels in TensorFlow, without tfft and keras_hub: tfft's, or KerasHub's plain export."""
+"""Asks SavedModels in TensorFlow, without tfft and keras_hub: tfft's, or a plain export."""
 
 import time
 from typing import Any

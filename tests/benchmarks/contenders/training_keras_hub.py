@@ -1,10 +1,20 @@
 """KerasHub trains: `BertTextClassifier.fit` on raw texts, as it comes or at a given length."""
 
+import contextlib
 import time
 from typing import Any
 
-from common import Imported, StepClock, WindowDone, import_tensorflow, peak_mb, read_rows
-from common import run_contender, training_answer, versions
+from common import (
+    Imported,
+    StepClock,
+    WindowDone,
+    import_tensorflow,
+    peak_mb,
+    read_rows,
+    run_contender,
+    training_answer,
+    versions,
+)
 
 
 def contend(order: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +37,7 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
         weighted_metrics=["accuracy"],
     )
     clock = StepClock(warmup=order["warmup"], steps=order["steps"])
-    try:
+    with contextlib.suppress(WindowDone):
         classifier.fit(
             x=texts,
             y=labels,
@@ -36,8 +46,7 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
             callbacks=[StepTimer(clock)],
             verbose=0,
         )
-    except WindowDone:
-        peak = peak_mb()
+    peak = peak_mb()
     tokens = count_tokens(classifier.preprocessor, texts, order["batch_size"])
     answer = training_answer(
         clock,
@@ -52,6 +61,7 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
 def build_optimizer(order: dict[str, Any]) -> Any:
     """Keras's AdamW with the settings that all contenders have."""
     import keras
+
     from tfft.optim import NO_DECAY, WarmupSchedule
 
     options, num_updates = order["optimizer"], order["updates"]

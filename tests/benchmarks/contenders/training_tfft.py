@@ -1,29 +1,38 @@
 """tfft trains: `tfft.run_experiment` on the SST-2 config, left after the counted steps."""
 
+import contextlib
 import time
 from typing import Any
 
-from common import Imported, StepClock, WindowDone, import_tensorflow, peak_mb, run_contender
-from common import training_answer, versions
+from common import (
+    Imported,
+    StepClock,
+    WindowDone,
+    import_tensorflow,
+    peak_mb,
+    run_contender,
+    training_answer,
+    versions,
+)
 
 
 def contend(order: dict[str, Any]) -> dict[str, Any]:
     """Trains as `tfft fit` does; nothing but a callback is added."""
     start = time.perf_counter()
     import_tensorflow(order["threads"])
-    import tfft.training
     from keras_fit import StepTimer, add_to_fit, tokens_by_step
     from rich.console import Console
+
+    import tfft.training
 
     imported = Imported.since(start)
     clock = StepClock(warmup=order["warmup"], steps=order["steps"])
     datasets: list[Any] = []
     add_to_fit(StepTimer(clock), taken=datasets.append)
     experiment = tfft.load_config(order["config"], settings(order))
-    try:
+    with contextlib.suppress(WindowDone):
         tfft.run_experiment(experiment, console=Console(quiet=True))
-    except WindowDone:
-        peak = peak_mb()
+    peak = peak_mb()
     tokens = tokens_by_step(datasets[0], clock.end)
     answer = training_answer(
         clock, tokens, batch_size=order["batch_size"], imported=imported, peak=peak

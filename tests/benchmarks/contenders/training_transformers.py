@@ -1,10 +1,18 @@
-"""Hugging Face transformers trains: its `Trainer`, with its default sampling or grouped by length."""
+"""Hugging Face transformers trains: its `Trainer` as it comes, or grouped by length."""
 
 import time
 from typing import Any
 
-from common import Imported, StepClock, import_torch, peak_mb, read_rows, run_contender
-from common import training_answer, versions
+from common import (
+    Imported,
+    StepClock,
+    import_torch,
+    peak_mb,
+    read_rows,
+    run_contender,
+    training_answer,
+    versions,
+)
 
 
 def contend(order: dict[str, Any]) -> dict[str, Any]:
@@ -12,7 +20,6 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
     start = time.perf_counter()
     import_torch(order["threads"])
     from transformers import DataCollatorWithPadding
-
     from transformers_trainer import build_trainer, load_model, step_timer, tokenize
 
     imported = Imported.since(start)

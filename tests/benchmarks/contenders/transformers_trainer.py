@@ -2,10 +2,16 @@
 
 from typing import Any
 
+import accelerate  # noqa: F401  Trainer needs it, and says so as no ModuleNotFoundError
 import transformers
 from common import StepClock
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer
-from transformers import TrainerCallback, TrainingArguments
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 
 def load_model(order: dict[str, Any]) -> tuple[Any, Any]:
@@ -22,8 +28,8 @@ def tokenize(
 ) -> list[dict[str, Any]]:
     """Rows of pieces with their labels."""
     encoded = tokenizer(texts, truncation=True, max_length=order["sequence_length"])
-    columns = [dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values())]
-    return [row | {"labels": label} for row, label in zip(columns, labels, strict=True)]
+    columns = {**encoded, "labels": labels}
+    return [{name: column[row] for name, column in columns.items()} for row in range(len(labels))]
 
 
 def build_trainer(order: dict[str, Any], model: Any, tokenizer: Any, **options: Any) -> Trainer:
