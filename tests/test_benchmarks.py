@@ -205,7 +205,11 @@ def test_the_clock_counts_the_window_and_not_what_is_between_epochs():
     common = importlib.import_module("common")
     seconds, waits = iter(range(0, 1000, 10)), []
     clock = common.StepClock(
-        warmup=2, steps=3, wait=lambda: waits.append(1), now=lambda: next(seconds)
+        warmup=2,
+        steps=3,
+        wait=lambda: waits.append(1),
+        now=lambda: next(seconds),
+        memory=iter([70.0]).__next__,
     )
     clock.start()
     clock.begin_epoch()
@@ -223,6 +227,7 @@ def test_the_clock_counts_the_window_and_not_what_is_between_epochs():
     assert clock.seconds == 10 + 10
     assert clock.first_step_seconds == 20
     assert len(waits) == 3
+    assert clock.peak_mb == 70.0  # read once, when the first epoch ended
 
 
 def test_the_clock_with_several_steps_at_once():

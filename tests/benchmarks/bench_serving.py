@@ -37,7 +37,7 @@ def measures(batch_size: int) -> list[Measure]:
     return [
         *found,
         Measure("load_seconds", "load, s", digits=1),
-        Measure("peak_mb_above_imports", "peak memory above imports, MB"),
+        Measure("peak_mb_above_imports", "peak MB above imports"),
     ]
 
 

@@ -56,9 +56,8 @@ MEASURES = [
         for key, title, digits in (
             ("tokens_per_second", "real tokens/s", 0),
             ("share_of_peak", "% of peak", 1),
-            ("step_seconds", "step, s", 3),
-            ("first_step_seconds", "first step with compilation, s", 1),
-            ("peak_mb_above_imports", "peak memory above imports, MB", 0),
+            ("first_step_seconds", "first step, compiling, s", 1),
+            ("peak_mb_above_imports", "peak MB above imports", 0),
         )
     ),
 ]

@@ -121,6 +121,14 @@ class StepClock:
         steps: of the window.
         wait: returns when all that was asked of the device is done.
         now: tells the time in seconds.
+        memory: tells the peak so far in MB.
+
+    Attributes:
+        begin: the step after which the window begins.
+        end: its last step; 0 until it is over.
+        first_step_seconds: from the start of the training to the end of its first step.
+        peak_mb: until the first epoch or the window was over, whichever came first: of the steps,
+            before validation and checkpoints.
     """
 
     def __init__(
@@ -130,10 +138,11 @@ class StepClock:
         steps: int,
         wait: Callable[[], Any] = lambda: None,
         now: Callable[[], float] = time.perf_counter,
+        memory: Callable[[], float] = peak_mb,
     ) -> None:
         self.warmup, self.steps = warmup, steps
-        self.wait, self.now = wait, now
-        self.first_step_seconds = 0.0
+        self.wait, self.now, self.memory = wait, now, memory
+        self.first_step_seconds = self.peak_mb = 0.0
         self.begin = self.end = 0
         self._started = self._since = self.now()
         self._total = self._total_at_begin = 0.0
@@ -159,6 +168,7 @@ class StepClock:
     def end_epoch(self) -> None:
         """Stops counting: validation and checkpoints are not steps."""
         self._add()
+        self.peak_mb = self.peak_mb or self.memory()
 
     def end_step(self, number: int) -> None:
         """Step `number` is done, counted from 1; a loop may tell only each so many."""
@@ -173,6 +183,7 @@ class StepClock:
             self.wait()
             self._add()
             self.end = number
+            self.peak_mb = self.peak_mb or self.memory()
 
     def _add(self) -> None:
         now = self.now()
@@ -199,7 +210,7 @@ class Imported:
 
 
 def training_answer(
-    clock: StepClock, tokens_by_step: list[int], *, batch_size: int, imported: Imported, peak: float
+    clock: StepClock, tokens_by_step: list[int], *, batch_size: int, imported: Imported
 ) -> dict[str, Any]:
     """What a training contender answers.
 
@@ -208,7 +219,6 @@ def training_answer(
         tokens_by_step: non-padding tokens of each step from the first on.
         batch_size: rows of a step.
         imported: what the imports had used.
-        peak: memory in MB, read before anything that is no training.
     """
     if not clock.done:
         raise RuntimeError("The training ended before the counted steps were over.")
@@ -220,7 +230,7 @@ def training_answer(
         "tokens_per_row": sum(counted) / len(counted) / batch_size,
         "first_step_seconds": clock.first_step_seconds,
         "import_seconds": imported.seconds,
-        "peak_mb_above_imports": peak - imported.memory_mb,
+        "peak_mb_above_imports": clock.peak_mb - imported.memory_mb,
     }
 
 

@@ -9,7 +9,6 @@ from common import (
     StepClock,
     WindowDone,
     import_tensorflow,
-    peak_mb,
     read_rows,
     run_contender,
     training_answer,
@@ -46,14 +45,12 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
             callbacks=[StepTimer(clock)],
             verbose=0,
         )
-    peak = peak_mb()
     tokens = count_tokens(classifier.preprocessor, texts, order["batch_size"])
     answer = training_answer(
         clock,
         (tokens * order["epochs"])[: clock.end],
         batch_size=order["batch_size"],
         imported=imported,
-        peak=peak,
     )
     return answer | {"versions": versions("tensorflow", "keras", "keras-hub", "numpy")}
 

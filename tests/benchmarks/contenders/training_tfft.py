@@ -9,7 +9,6 @@ from common import (
     StepClock,
     WindowDone,
     import_tensorflow,
-    peak_mb,
     run_contender,
     training_answer,
     versions,
@@ -32,11 +31,8 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
     experiment = tfft.load_config(order["config"], settings(order))
     with contextlib.suppress(WindowDone):
         tfft.run_experiment(experiment, console=Console(quiet=True))
-    peak = peak_mb()
     tokens = tokens_by_step(datasets[0], clock.end)
-    answer = training_answer(
-        clock, tokens, batch_size=order["batch_size"], imported=imported, peak=peak
-    )
+    answer = training_answer(clock, tokens, batch_size=order["batch_size"], imported=imported)
     return answer | {"versions": versions("tensorflow", "keras", "keras-hub", "numpy")}
 
 

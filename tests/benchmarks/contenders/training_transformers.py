@@ -7,7 +7,6 @@ from common import (
     Imported,
     StepClock,
     import_torch,
-    peak_mb,
     read_rows,
     run_contender,
     training_answer,
@@ -38,9 +37,7 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
     clock = StepClock(warmup=order["warmup"], steps=order["steps"])
     trainer.add_callback(step_timer(clock))
     trainer.train()
-    answer = training_answer(
-        clock, tokens, batch_size=order["batch_size"], imported=imported, peak=peak_mb()
-    )
+    answer = training_answer(clock, tokens, batch_size=order["batch_size"], imported=imported)
     return answer | {"versions": versions("torch", "transformers", "accelerate", "numpy")}
 
 
