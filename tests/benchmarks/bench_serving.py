@@ -30,9 +30,9 @@ def measures(batch_size: int) -> list[Measure]:
         for length in LENGTHS:
             title = f"{name}, {length} pieces: p50, ms"
             found.append(Measure(f"{kind}_{length}_p50_ms", title, digits=1))
-        title = f"{name}, natural lengths: p50, ms"
+        title = f"{name}, natural: p50, ms"
         found.append(Measure(f"{kind}_natural_p50_ms", title, digits=1))
-        title = f"{name}, batches of {batch_size}: texts/s"
+        title = f"{name}, batch {batch_size}: texts/s"
         found.append(Measure(f"{kind}_batch_texts_per_second", title))
     return [
         *found,

@@ -57,7 +57,7 @@ def describe(machine: dict[str, Any], rounds: int) -> list[str]:
     """The machine in a line, and what was not as it should be."""
     lines = [
         f"{machine['cpu']}, {machine['threads']} threads on {machine['cores']} cores; "
-        f"{rounds} rounds; {machine['date']}; commit {machine['commit'] or 'unknown'}."
+        f"rounds: {rounds}; {machine['date']}; commit {machine['commit'] or 'unknown'}."
     ]
     if machine["load_average"] > QUIET:
         lines.append(
