@@ -3,16 +3,20 @@
 # PYTHON=...       the Python to make the virtual environment with (default: the first that fits)
 # VENV=...         where the virtual environment is (default: .venv)
 # PYTEST_ARGS=...  more arguments for pytest (test, soak)
+# BENCHMARK_ARGS=...  more arguments for each benchmark, such as "--rounds 5"
+# BENCHMARK_VENV=...  the virtual environment of the benchmarks (default: .venv-benchmark)
 # LOCK_ARGS=...    more arguments for uv (lock): --upgrade, --upgrade-package keras, ...
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCHMARK_VENV ?= .venv-benchmark
+BENCHMARK_STAMP := $(VENV)/.installed-benchmark
 PIP := "$(BIN)/python" -m pip --quiet --disable-pip-version-check --require-virtualenv
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test lint format lock soak benchmark clean which-python
+.PHONY: help quickstart test lint format lock soak benchmark run-benchmarks clean which-python
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -85,11 +89,22 @@ test: $(STAMP) ## run the tests (no network needed)
 soak: $(STAMP) ## run the long tests on real data
 	"$(BIN)/python" -m pytest -m soak $(PYTEST_ARGS)
 
-benchmark: $(STAMP) ## run every tests/benchmarks/bench_*.py
+# In an environment of its own, so that .venv stays exactly what the lock says.
+benchmark: ## compare speed and memory with other libraries (tests/benchmarks/README.md)
+	@$(MAKE) --no-print-directory VENV="$(BENCHMARK_VENV)" run-benchmarks
+
+run-benchmarks: $(BENCHMARK_STAMP)
 	@set -e; for script in tests/benchmarks/bench_*.py; do \
-	  if [ ! -e "$$script" ]; then echo "There are no benchmarks yet: no tests/benchmarks/bench_*.py"; exit 0; fi; \
-	  echo "== $$script"; "$(BIN)/python" "$$script"; \
+	  echo "== $$script"; "$(BIN)/python" "$$script" $(BENCHMARK_ARGS); \
 	done
+
+# The lock's pins, without its hashes, are the constraints: what they compare with adds packages and
+# changes none. A torch that is there already, such as the CPU build, stays.
+$(BENCHMARK_STAMP): $(STAMP)
+	@echo "Installing the extra benchmark into $(VENV) (PyTorch; takes minutes)"
+	@sed -e '/^ *--hash/d' -e 's/ *\\$$//' requirements.lock > "$(VENV)/constraints.txt"
+	@$(PIP) install --no-build-isolation --constraint "$(VENV)/constraints.txt" --editable ".[benchmark]"
+	@touch "$@"
 
 lint: $(STAMP) ## check style and types
 	"$(BIN)/ruff" check .
