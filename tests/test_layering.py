@@ -32,6 +32,7 @@ WITHOUT_LEVEL = {"__init__"}
 KERAS_ALONE = [
     "backbones/attention.py",
     "backbones/families.py",
+    "backbones/pointwise.py",
     "backbones/transformer.py",
     "callbacks/*.py",
     "adamw.py",
