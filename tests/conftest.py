@@ -77,3 +77,15 @@ def run_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def jax_environment() -> dict[str, str]:
+    """For a process where Keras computes with JAX: compiled quickly, since it hardly runs."""
+    return {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": (
+            "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+        ),
+    }

@@ -18,12 +18,11 @@ FILES = [
 pytest.importorskip("jax")
 
 
-def test_jax_backend(run_python):
+def test_jax_backend(run_python, jax_environment):
     done = run_python(
         *("-m", "pytest", "-p", "no:cacheprovider", "-rf", "--tb=short"),
         *("-c", str(TESTS.parent / "pyproject.toml")),
         *(str(TESTS / file) for file in FILES),
-        KERAS_BACKEND="jax",
-        JAX_PLATFORMS="cpu",
+        **jax_environment,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

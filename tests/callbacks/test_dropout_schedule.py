@@ -573,9 +573,9 @@ def test_step_fields(fields, message):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="runs on JAX already")
-def test_jax_backend():
+def test_jax_backend(jax_environment):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    environment = os.environ | jax_environment
     root = Path(__file__).parents[2]
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
