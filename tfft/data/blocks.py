@@ -1,0 +1,150 @@
+"""Rows of pieces as they stand in the cache: small numbers in flat arrays, some rows together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfft.data.pipeline import TokenizedSet
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different lengths, one after the other.
+
+    Attributes:
+        values: of all rows.
+        lengths: (rows,), how many of the values are each row's.
+    """
+
+    values: np.ndarray
+    lengths: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Ragged":
+        """The given rows, in the given order."""
+        ends = np.cumsum(self.lengths, dtype="int64")
+        lengths = self.lengths[rows].astype("int64")
+        firsts = ends[rows] - lengths
+        # Position within the picked rows, and how far from it each row's values are.
+        shift = np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths)
+        return Ragged(self.values[np.arange(len(shift)) + shift], self.lengths[rows])
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a data set.
+
+    Attributes:
+        token_ids: the pieces, uint16, or uint32 where the vocabulary is over 65,536.
+        first_lengths: (rows,), how many pieces of each row are of its first text: all else of what
+            `segment_ids` say. None where the encoder has no segments.
+        targets: one number a row; or, for 0/1 targets (rows, labels), the labels that are 1.
+        num_labels: of 0/1 targets; else 0.
+        sample_weight: float32 (rows,).
+    """
+
+    token_ids: Ragged
+    first_lengths: np.ndarray | None
+    targets: np.ndarray | Ragged
+    num_labels: int
+    sample_weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.sample_weight)
+
+    def take(self, rows: np.ndarray) -> "Block":
+        """The given rows, in the given order."""
+        ragged = isinstance(self.targets, Ragged)
+        return Block(
+            self.token_ids.take(rows),
+            None if self.first_lengths is None else self.first_lengths[rows],
+            self.targets.take(rows) if ragged else self.targets[rows],
+            self.num_labels,
+            self.sample_weight[rows],
+        )
+
+    def dense_targets(self) -> np.ndarray:
+        """What the loss takes: int32 or float32 (rows, ...)."""
+        if not isinstance(self.targets, Ragged):
+            kind = "int32" if self.targets.dtype.kind == "u" else self.targets.dtype
+            return self.targets.astype(kind)
+        dense = np.zeros((len(self), self.num_labels), "float32")
+        dense[np.repeat(np.arange(len(self)), self.targets.lengths), self.targets.values] = 1.0
+        return dense
+
+
+def make_block(rows: TokenizedSet, vocabulary_size: int) -> Block:
+    """Tokenized rows with targets as a block."""
+    ids = rows.features["token_ids"]
+    dtype = np.uint16 if vocabulary_size <= 2**16 else np.uint32
+    first = None
+    if "segment_ids" in rows.features:
+        second = rows.features["segment_ids"]
+        counts = np.add.reduceat(second.values.numpy(), second.row_starts().numpy())
+        first = rows.lengths - counts
+    targets, num_labels = _compact(np.asarray(rows.targets))
+    return Block(
+        Ragged(ids.values.numpy().astype(dtype), rows.lengths),
+        first,
+        targets,
+        num_labels,
+        rows.sample_weight,
+    )
+
+
+def _compact(targets: np.ndarray) -> tuple[np.ndarray | Ragged, int]:
+    """Targets in few bytes: 0/1 (rows, labels) as the labels that are 1."""
+    if targets.dtype.kind == "i":
+        return smallest(targets), 0
+    if targets.ndim == 1 or targets.shape[1] == 1:
+        return targets, 0
+    rows, labels = np.nonzero(targets)
+    return Ragged(labels, np.bincount(rows, minlength=len(targets))), targets.shape[1]
+
+
+def smallest(numbers: np.ndarray) -> np.ndarray:
+    """Numbers of 0 or more in the fewest bytes that hold them all."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
+
+
+def join_blocks(blocks: Sequence[Block]) -> Block:
+    """The rows of several blocks, one after the other."""
+    if len(blocks) == 1:
+        return blocks[0]
+    first = [b.first_lengths for b in blocks if b.first_lengths is not None]
+    return Block(
+        _join_ragged([block.token_ids for block in blocks]),
+        np.concatenate(first) if first else None,
+        _join_targets([block.targets for block in blocks]),
+        blocks[0].num_labels,
+        np.concatenate([block.sample_weight for block in blocks]),
+    )
+
+
+def _join_targets(parts: Sequence[Any]) -> Any:
+    return _join_ragged(parts) if isinstance(parts[0], Ragged) else np.concatenate(parts)
+
+
+def _join_ragged(parts: Sequence[Ragged]) -> Ragged:
+    return Ragged(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+    )
+
+
+# ----------------------------------------------------------------------------------- as arrays
+
+
+def to_arrays(block: Block) -> list[np.ndarray]:
+    """What a block is written as; see `from_arrays`."""
+    targets = block.targets
+    is_ragged = isinstance(targets, Ragged)
+    weights = block.sample_weight
+    return [
+        block.token_ids.values,
+        smallest(block.token_ids.lengths),
+        *_or_nothing(block.first_lengths, block.token_ids.lengths),
+        *([smallest(targets.values), smallest(targets.lengths)] if is_ragged else [targets]),
+        *_or_nothing(weights, np.ones_like(weights)),
+    ]
