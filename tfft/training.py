@@ -1,5 +1,6 @@
 """The recipe: prepare, build, compile, fit, evaluate, save, export, in reading order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,10 @@ from tfft.callbacks.early_stopping import EarlyStopping
 from tfft.callbacks.progress import Progress
 from tfft.config import Experiment
 from tfft.console import LoggedConsole
-from tfft.data.pipeline import training_dataset
+from tfft.data.cache_choice import choose_cache
+from tfft.data.disk_cache import nothing_left_on_failure, remove_cache
+from tfft.data.pipeline import TokenizedSet, training_dataset
+from tfft.data.shuffling import streamed_dataset
 from tfft.optim import build_optimizer
 from tfft.preparation import Prepared, in_float32, outputs_of, prepare
 from tfft.presets import save_preset
@@ -63,21 +67,25 @@ def run_experiment(
     directory = RunDir(experiment.output_dir)
     resume = resume and (directory.path / "config.yaml").exists()
     if resume:
+        experiment, where = choose_cache(experiment, before=directory.experiment)
         directory.check_same(experiment)
     else:
+        experiment, where = choose_cache(experiment)
         directory.refuse_if_taken()
-    prepared = prepare(experiment)
-    model = prepared.task.build_model(prepared.encoder)
-    check_callbacks(model, prepared)
-    if not resume:
-        directory = RunDir.create(experiment)
+    with nothing_left_on_failure(directory.cache, keep=resume):
+        prepared = prepare(experiment, directory.cache)
+        model = prepared.task.build_model(prepared.encoder)
+        check_callbacks(model, prepared)
+        if not resume:
+            directory = RunDir.create(experiment)
     directory.write_labels(prepared.task.labels)
     console = LoggedConsole(console, directory.path / "log.txt")
-    print_start(model, prepared, console)
+    print_start(model, prepared, where, console)
     train(model, prepared, directory, resume=resume, console=console)
     model, prepared = in_float32(model, prepared)
     result = evaluate_splits(model, prepared)
     save(model, prepared, directory, result.metrics)
+    remove_cache(directory.cache)
     print_summary(result, directory, console)
     return result
 
@@ -92,8 +100,10 @@ def train(
     experiment, training = prepared.experiment, prepared.experiment.training
     checkpoint = find_checkpoint(directory.last) if resume else None
     first_epoch = checkpoint["epoch"] + 1 if checkpoint else 0
-    dataset, num_batches = training_dataset(
-        prepared.tokenized["train"],
+    in_memory = isinstance(prepared.train, TokenizedSet)
+    batches_of: Callable[..., Any] = training_dataset if in_memory else streamed_dataset
+    dataset, num_batches = batches_of(
+        prepared.train,
         prepared.encoder.pad,
         batch_size=training.batch_size,
         seed=experiment.seed,
@@ -120,7 +130,7 @@ def train(
             load_best(model, directory)
         console.print("nothing is left to train")
         return
-    with Progress(console, examples_per_epoch=len(prepared.tokenized["train"])) as progress:
+    with Progress(console, examples_per_epoch=len(prepared.train)) as progress:
         model.fit(
             dataset,
             epochs=training.epochs,

@@ -38,6 +38,7 @@ class TextClassification(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label", "sample_weight")
     cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+    can_stream: ClassVar[bool] = True
 
     name: Literal["text_classification"] = "text_classification"
     labels: Labels = None
@@ -61,6 +62,7 @@ class TokenClassification(Section):
     columns: ClassVar[tuple[str, ...]] = ("words", "tags", "spans", "text", "sample_weight")
     # None: answers are places in the text as it was given.
     cleaned: ClassVar[tuple[str, ...]] = ()
+    can_stream: ClassVar[bool] = False
 
     name: Literal["token_classification"]
     labels: Labels = None
@@ -91,6 +93,7 @@ class QuestionAnswering(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("question", "context", "answers", "answer_start")
     cleaned: ClassVar[tuple[str, ...]] = ("question",)
+    can_stream: ClassVar[bool] = False
 
     name: Literal["question_answering"]
     unanswerable: bool = False
@@ -116,6 +119,7 @@ class Regression(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label", "sample_weight")
     cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+    can_stream: ClassVar[bool] = True
 
     name: Literal["regression"]
     dropout: Fraction = 0.1

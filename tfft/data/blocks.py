@@ -55,11 +55,11 @@ class Block:
 
     def take(self, rows: np.ndarray) -> "Block":
         """The given rows, in the given order."""
-        ragged = isinstance(self.targets, Ragged)
+        targets = self.targets
         return Block(
             self.token_ids.take(rows),
             None if self.first_lengths is None else self.first_lengths[rows],
-            self.targets.take(rows) if ragged else self.targets[rows],
+            targets.take(rows) if isinstance(targets, Ragged) else targets[rows],
             self.num_labels,
             self.sample_weight[rows],
         )
@@ -137,14 +137,38 @@ def _join_ragged(parts: Sequence[Ragged]) -> Ragged:
 
 
 def to_arrays(block: Block) -> list[np.ndarray]:
-    """What a block is written as; see `from_arrays`."""
-    targets = block.targets
-    is_ragged = isinstance(targets, Ragged)
+    """What a block is written as: an array for what each row has of its own, empty where none has.
+
+    Each stands in the fewest bytes that hold its numbers; see `from_arrays`.
+    """
+    lengths, targets = smallest(block.token_ids.lengths), block.targets
+    first = lengths if block.first_lengths is None else smallest(block.first_lengths)
     weights = block.sample_weight
-    return [
+    arrays = [
         block.token_ids.values,
-        smallest(block.token_ids.lengths),
-        *_or_nothing(block.first_lengths, block.token_ids.lengths),
-        *([smallest(targets.values), smallest(targets.lengths)] if is_ragged else [targets]),
-        *_or_nothing(weights, np.ones_like(weights)),
+        lengths,
+        first[:0] if np.array_equal(first, lengths) else first,
+        weights[:0] if np.all(weights == 1.0) else weights,
     ]
+    if isinstance(targets, Ragged):
+        return [*arrays, smallest(targets.values), smallest(targets.lengths)]
+    return [*arrays, targets]
+
+
+def from_arrays(arrays: Sequence[np.ndarray], *, has_segments: bool, num_labels: int) -> Block:
+    """The block that `to_arrays` made arrays of.
+
+    Args:
+        arrays: what was written.
+        has_segments: whether the encoder takes `segment_ids`.
+        num_labels: see `Block`.
+    """
+    values, lengths, first, weights, *targets = arrays
+    first = first if len(first) else lengths
+    return Block(
+        Ragged(values, lengths),
+        first if has_segments else None,
+        Ragged(targets[0], targets[1]) if num_labels else targets[0],
+        num_labels,
+        weights if len(weights) else np.ones(len(lengths), "float32"),
+    )

@@ -45,6 +45,10 @@ class Examples:
     def __len__(self) -> int:
         return len(next(iter(self.texts.values())))
 
+    def parts(self) -> Iterator["Examples"]:
+        """All rows, as those of a `StreamedExamples` come part by part."""
+        yield self
+
     def where(self, row: int) -> str:
         """`file:line` of a row."""
         return self.places[row] if self.places else f"{self.path}, row {row + 1}"
@@ -160,8 +164,13 @@ def join_examples(parts: Sequence[Examples]) -> Examples:
     )
 
 
-def without_empty_texts(examples: Examples, *, refuse: bool) -> Examples:
+def without_empty_texts(examples: Examples, *, refuse: bool, what: str = "rows in all") -> Examples:
     """Leaves out rows with an empty text and counts them, or refuses them.
+
+    Args:
+        examples: the rows.
+        refuse: whether an empty text is a fault.
+        what: the rows are called in the message.
 
     Raises:
         DataError: with `refuse`, naming the first such line and how many there are.
@@ -173,7 +182,7 @@ def without_empty_texts(examples: Examples, *, refuse: bool) -> Examples:
     if refuse:
         raise DataError(
             f"{examples.where(empty[0])}: the text is empty (so are {len(empty)} of "
-            f"{len(examples)} rows in all). Give it a text, or set data.empty_text: skip."
+            f"{len(examples)} {what}). Give it a text, or set data.empty_text: skip."
         )
     kept = examples.take(np.delete(np.arange(len(examples)), empty))
     return replace(kept, num_empty=len(empty))
