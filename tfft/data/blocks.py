@@ -152,23 +152,31 @@ def to_arrays(block: Block) -> list[np.ndarray]:
     ]
     if isinstance(targets, Ragged):
         return [*arrays, smallest(targets.values), smallest(targets.lengths)]
-    return [*arrays, targets]
+    return [*arrays, targets.ravel()]
 
 
-def from_arrays(arrays: Sequence[np.ndarray], *, has_segments: bool, num_labels: int) -> Block:
+def from_arrays(
+    arrays: Sequence[np.ndarray],
+    *,
+    has_segments: bool,
+    num_labels: int = 0,
+    target_shape: Sequence[int] = (),
+) -> Block:
     """The block that `to_arrays` made arrays of.
 
     Args:
-        arrays: what was written.
+        arrays: what was written; all of rank 1.
         has_segments: whether the encoder takes `segment_ids`.
         num_labels: see `Block`.
+        target_shape: of one row's target.
     """
     values, lengths, first, weights, *targets = arrays
     first = first if len(first) else lengths
+    dense = targets[0] if num_labels else targets[0].reshape(-1, *target_shape)
     return Block(
         Ragged(values, lengths),
         first if has_segments else None,
-        Ragged(targets[0], targets[1]) if num_labels else targets[0],
+        Ragged(targets[0], targets[1]) if num_labels else dense,
         num_labels,
         weights if len(weights) else np.ones(len(lengths), "float32"),
     )

@@ -21,23 +21,27 @@ PACKED = {".gz": 4, ".zip": 4, ".parquet": 4}
 def choose_cache(
     experiment: Experiment, *, before: Experiment | None = None
 ) -> tuple[Experiment, str]:
-    """Fills in `data.cache`.
+    """Chooses what `data.cache` leaves open.
 
     Args:
         experiment: the config.
         before: that of the run which is gone on with: what was chosen then stays.
 
     Returns:
-        The experiment with what was chosen, and why, for the person who looks.
+        The experiment, `data.cache` filled in if it is not `memory`, and what was chosen and why,
+        for the person who looks.
     """
     chosen, reason = _choose(experiment)
     if before is not None and experiment.data.cache is None:
-        chosen, reason = before.data.cache, "as before"
+        chosen, reason = before.data.cache or "memory", "as before"
+    said = f"data.cache: {chosen}, {reason}"
+    if chosen == "memory":
+        return experiment, said
     data = experiment.data.model_copy(update={"cache": chosen})
-    return experiment.model_copy(update={"data": data}), f"data.cache: {chosen}, {reason}"
+    return experiment.model_copy(update={"data": data}), said
 
 
-def _choose(experiment: Experiment) -> tuple[Cache | None, str]:
+def _choose(experiment: Experiment) -> tuple[Cache, str]:
     data = experiment.data
     if data.cache is not None:
         return data.cache, "as the config says"

@@ -1,14 +1,15 @@
 """Tokenized rows on disk: written once, read in each epoch block by block.
 
-`rows.bin` is the arrays of one block after the other, each as NumPy writes it. `cache.json` has
+`rows.bin` is the arrays of one block after the other: of each what kind of numbers it has, how
+many, and the numbers. `cache.json` has
 where each block begins, what the rows are, and the mark of what they were made of; it comes last,
 so that a cache is whole or not there.
 """
 
 import errno
-import io
 import json
 import shutil
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from tfft.data.table import cut
 from tfft.errors import DataError
 
 ROWS, ABOUT = "rows.bin", "cache.json"
+_HEAD = struct.Struct("<4sI")  # a dtype such as <u2, and how many
 
 
 class DiskCache(StreamedRows):
@@ -53,8 +55,12 @@ class DiskCache(StreamedRows):
     def _read(self, file: BinaryIO, number: int) -> Block:
         tally = self.tally
         file.seek(self.starts[number])
-        arrays = [np.load(file, allow_pickle=False) for _ in range(6 if tally.num_labels else 5)]
-        return from_arrays(arrays, has_segments=tally.has_segments, num_labels=tally.num_labels)
+        return from_arrays(
+            [_read_array(file) for _ in range(6 if tally.num_labels else 5)],
+            has_segments=tally.has_segments,
+            num_labels=tally.num_labels,
+            target_shape=tally.target_shape,
+        )
 
 
 def write_cache(path: Path, blocks: Iterable[Block], mark: str) -> DiskCache:
@@ -122,12 +128,17 @@ def _write_rows(path: Path, blocks: Iterable[Block]) -> tuple[Tally, list[int]]:
     with path.open("wb") as file:
         for block in blocks:
             starts.append(file.tell())
-            written = io.BytesIO()  # straight into the file NumPy would not say why it cannot
             for array in to_arrays(block):
-                np.save(written, array, allow_pickle=False)
-            file.write(written.getbuffer())
+                file.write(_HEAD.pack(array.dtype.str.encode("ascii"), len(array)))
+                file.write(array.tobytes())
             tally.add(block)
     return tally, starts
+
+
+def _read_array(file: BinaryIO) -> np.ndarray:
+    kind, count = _HEAD.unpack(file.read(_HEAD.size))
+    dtype = np.dtype(kind.rstrip(b"\0").decode("ascii"))
+    return np.frombuffer(file.read(count * dtype.itemsize), dtype)
 
 
 def _not_written(path: Path, error: OSError) -> DataError:
