@@ -72,6 +72,8 @@ def run_experiment(
     else:
         experiment, where = choose_cache(experiment)
         directory.refuse_if_taken()
+    if experiment.data.is_streamed:
+        console.print(f"{where}: reading the training files", markup=False, soft_wrap=True)
     with nothing_left_on_failure(directory.cache, keep=resume):
         prepared = prepare(experiment, directory.cache)
         model = prepared.task.build_model(prepared.encoder)
