@@ -255,10 +255,11 @@ class Fixed(shuffling.StreamedRows):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_takes_at_most_two_and_a_half_bytes_a_piece(files, kind):
+    rows_of_two = ({**row_of(n), "text": f"{text_of(n)} {text_of(n + 1)}"} for n in range(ROWS))
+    files.write(rows_of_two)
     rows = files.prepare("disk", sequence_length=64, **KINDS[kind]).train
-    assert rows.tally.num_pieces > 10 * ROWS
-    # A weight takes four bytes, of rows with twelve pieces here.
-    assert rows.num_bytes <= (2.6 if kind == "weighted" else 2.5) * rows.tally.num_pieces
+    assert 15 * ROWS < rows.tally.num_pieces < 40 * ROWS  # as in sentences
+    assert rows.num_bytes <= 2.5 * rows.tally.num_pieces
 
 
 @pytest.mark.parametrize(("size", "dtype"), [(2**16, "uint16"), (2**16 + 1, "uint32")])
