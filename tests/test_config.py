@@ -510,3 +510,9 @@ def test_attention_dropout_needs_layers_that_drop():
     overrides = ["backbone.dropout=0", "backbone.attention_dropout=0.1"]
     with pytest.raises(ConfigError, match="attention_dropout needs a dropout above 0"):
         load_config(ROOT / "configs/smoke/text_classification.yaml", overrides)
+
+
+def test_packing_needs_rows_in_memory():
+    overrides = ["training.packing=true", "data.cache=disk"]
+    with pytest.raises(ConfigError, match=r"training\.packing plans with all rows"):
+        load_config(ROOT / "configs/smoke/text_classification.yaml", overrides)

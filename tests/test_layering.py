@@ -18,6 +18,7 @@ LEVELS = [
     {"tasks"},
     {"callbacks", "optim", "runs", "presets"},
     {"inference"},
+    {"streaming"},
     {"preparation"},
     {"watching"},
     {"check", "summary", "scoring"},

@@ -245,6 +245,13 @@ def test_every_key_of_the_data_is_told_of():
     assert described["cleaning"] == [] and described["empty_text"] == "error"
 
 
+def test_every_cache_is_told_of():
+    from tfft.config import Data
+
+    choices = typing.get_args(typing.get_args(Data.model_fields["cache"].annotation)[0])
+    assert [row[0].strip("`") for row in table("| `data.cache` | |")] == list(choices)
+
+
 def test_every_format_is_told_of():
     from tfft.data.sources import SOURCES
 

@@ -1,9 +1,8 @@
 """What `tfft.fit --check` shows: the resolved config, the data, and what a training would do."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from rich import box
@@ -12,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tfft.config import Experiment, config_yaml
-from tfft.data.batching import training_batches
+from tfft.data.batching import add_counts, count_batches
+from tfft.data.cache_choice import choose_cache
+from tfft.data.streamed_examples import Split
 from tfft.preparation import Prepared, prepare
 from tfft.watching import check_callbacks
 
@@ -27,7 +28,9 @@ def check_experiment(experiment: Experiment, console: Console) -> None:
         ConfigError: the config does not fit the data or the model.
         DataError: a data file is at fault.
     """
+    experiment, reason = choose_cache(experiment)
     console.print(config_yaml(experiment), markup=False, soft_wrap=True)
+    console.print(reason, markup=False, soft_wrap=True)
     prepared = prepare(experiment)
     check_callbacks(prepared.task.build_model(prepared.encoder), prepared)
     for split, examples in prepared.splits.items():
@@ -42,10 +45,7 @@ def check_experiment(experiment: Experiment, console: Console) -> None:
 
 def labels_table(prepared: Prepared) -> Table:
     """Rows of each label in each split."""
-    counts = {
-        split: Counter(prepared.task.counts(examples))
-        for split, examples in prepared.splits.items()
-    }
+    counts = {split: label_counts(prepared, rows) for split, rows in prepared.splits.items()}
     table = _table("Labels", "label", *counts)
     names = sorted(dict.fromkeys(chain(*counts.values())), key=lambda name: -counts["train"][name])
     for name in names[:LABELS_SHOWN]:
@@ -62,45 +62,56 @@ def labels_table(prepared: Prepared) -> Table:
     return table
 
 
+def label_counts(prepared: Prepared, examples: Split) -> Counter[str]:
+    """How many rows have each label."""
+    counts: Counter[str] = Counter()
+    for part in examples.parts():
+        counts.update(prepared.task.counts(part))
+    return counts
+
+
 def lengths_table(prepared: Prepared) -> Table:
     """The pieces of the texts, and the share that is cut."""
     limit = prepared.encoder.sequence_length
-    has_windows = prepared.tokenized["train"].alignment is not None
+    train = prepared.tokenized.get("train")
+    has_windows = train is not None and train.alignment is not None
     over = f"in windows of {limit}" if has_windows else f"cut at {limit}"
     heads = ["median", "90%", "99%", "longest", over]
     table = _table("Lengths in pieces, special ones included", "", *heads)
     for split, examples in prepared.splits.items():
-        lengths = uncut_lengths(prepared, list(examples.texts.values()))
-        values = [f"{np.quantile(lengths, q):.0f}" for q in QUANTILES]
-        table.add_row(split, *values, f"{np.mean(lengths > limit):.1%}")
+        counts = uncut_lengths(prepared, examples)
+        values = [f"{quantile(counts, q):.0f}" for q in QUANTILES]
+        table.add_row(split, *values, f"{counts[limit + 1 :].sum() / counts.sum():.1%}")
     return table
 
 
-def uncut_lengths(prepared: Prepared, columns: list[list[str]]) -> np.ndarray:
-    """How many pieces each row has before it is cut."""
+def uncut_lengths(prepared: Prepared, examples: Split) -> np.ndarray:
+    """How many rows have 0, 1, 2, ... pieces before they are cut."""
     import tensorflow as tf
 
-    encoded = [np.array([t.encode("utf-8", "replace") for t in column]) for column in columns]
-    parts = [
-        prepared.encoder.lengths([tf.constant(column[part]) for column in encoded]).numpy()
-        for part in _slices(len(encoded[0]))
-    ]
-    return np.concatenate(parts)
+    counts = np.zeros(1, "int64")
+    for texts in _texts(examples):
+        encoded = [tf.constant([t.encode("utf-8", "replace") for t in column]) for column in texts]
+        counts = add_counts(counts, np.bincount(prepared.encoder.lengths(encoded).numpy()))
+    return counts
+
+
+def quantile(counts: np.ndarray, share: float) -> float:
+    """The quantile of numbers of which there are `counts`: of 0, of 1, of 2, ..."""
+    up_to = np.cumsum(counts)
+    place = share * (up_to[-1] - 1)
+    low, high = np.searchsorted(up_to, [np.floor(place), np.ceil(place)], side="right")
+    return float(low + (high - low) * (place % 1))
 
 
 def steps_line(prepared: Prepared) -> str:
     """The arithmetic of the training's length."""
-    training = prepared.experiment.training
-    rows = prepared.tokenized["train"]
-    batches = len(
-        training_batches(
-            rows.lengths,
-            training.batch_size,
-            seed=prepared.experiment.seed,
-            epoch=0,
-            declared_lengths=prepared.lengths,
-            multiple_of=training.accumulate,
-        )
+    training, rows = prepared.experiment.training, prepared.train
+    batches = count_batches(
+        rows.length_counts,
+        training.batch_size,
+        declared_lengths=prepared.lengths,
+        multiple_of=training.accumulate,
     )
     updates = batches // training.accumulate
     each = "" if training.accumulate == 1 else f", {updates} updates"
@@ -120,5 +131,8 @@ def _table(title: str, first: str, *heads: str) -> Table:
     return table
 
 
-def _slices(rows: int, size: int = 4096) -> Sequence[Any]:
-    return [slice(start, start + size) for start in range(0, rows, size)]
+def _texts(examples: Split, size: int = 4096) -> Iterator[list[list[str]]]:
+    """The columns of texts, some rows at a time."""
+    for part in examples.parts():
+        for start in range(0, len(part), size):
+            yield [column[start : start + size] for column in part.texts.values()]

@@ -121,6 +121,7 @@ def load(arguments: argparse.Namespace, directory: RunDir) -> tuple[str, Any]:
     from tfft.data.examples import without_empty_texts
     from tfft.data.fields import build_reader
     from tfft.data.splits import load_splits
+    from tfft.data.streamed_examples import in_memory
     from tfft.data.user_files import describe_user_file, read_user_table
     from tfft.errors import DataError
 
@@ -136,7 +137,7 @@ def load(arguments: argparse.Namespace, directory: RunDir) -> tuple[str, Any]:
     split = arguments.split or ("test" if "test" in splits else "validation")
     if split not in splits:
         raise ConfigError(f"The config has no {split} split; it has {', '.join(splits)}.")
-    return split, splits[split]
+    return split, in_memory(splits[split])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from tfft.data.fields import raw_texts
 from tfft.errors import ConfigError
 from tfft.runs import RunDir
 
+MOST_TEXTS = 10_000
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
@@ -63,12 +65,14 @@ def load_columns(directory: RunDir, check_data: str | None) -> dict[str, list[st
     """Texts by field: of a file, or of the run's validation split (test or train without one)."""
     from tfft.data.fields import build_reader
     from tfft.data.splits import load_splits
+    from tfft.data.streamed_examples import in_memory
     from tfft.data.user_files import describe_user_file, read_user_table
 
     experiment = directory.experiment
     if check_data is None:
         splits = load_splits(experiment, directory.labels)
-        return next(splits[s] for s in ("validation", "test", "train") if s in splits).texts
+        split = next(splits[s] for s in ("validation", "test", "train") if s in splits)
+        return in_memory(split, MOST_TEXTS).texts
     file = describe_user_file(experiment.data, check_data, with_labels=False)
     table = read_user_table(file)
     return build_reader(experiment)(table, file, with_labels=False).texts

@@ -1,6 +1,7 @@
 """Everything that is known before the first step: data, task, encoder, pieces."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,10 +13,15 @@ from tfft.backbones.transformer import packed
 from tfft.config import Experiment
 from tfft.data.examples import Examples, file_path
 from tfft.data.pipeline import TokenizedSet
+from tfft.data.shuffling import StreamedRows
 from tfft.data.splits import find_labels, load_splits
+from tfft.data.streamed_examples import Split, in_memory
 from tfft.devices import declared_lengths
 from tfft.inference import predict_outputs, tokenize_examples
+from tfft.streaming import stream_rows
 from tfft.tasks import Task, build_task
+
+MOST_VOCABULARY_ROWS = 50_000
 
 
 @dataclass
@@ -27,33 +33,51 @@ class Prepared:
         splits: the examples of each split.
         task: with labels and class weights.
         encoder: tokenizer and backbone, with pretrained weights.
-        tokenized: the examples of each split as pieces.
+        tokenized: as pieces the examples of each split that is in memory.
+        train: the training rows as pieces, in memory or not.
         lengths: the declared lengths of batches; empty where shapes are free.
     """
 
     experiment: Experiment
-    splits: dict[str, Examples]
+    splits: dict[str, Split]
     task: Task
     encoder: Encoder
     tokenized: dict[str, TokenizedSet]
+    train: TokenizedSet | StreamedRows
     lengths: tuple[int, ...]
 
 
-def prepare(experiment: Experiment) -> Prepared:
-    """Reads the data, builds task and encoder, and turns texts into pieces."""
+def prepare(experiment: Experiment, cache: Path | None = None) -> Prepared:
+    """Reads the data, builds task and encoder, and turns texts into pieces.
+
+    Args:
+        experiment: the config. Null for `data.cache` is here `memory`.
+        cache: the directory for `data.cache: disk`; None: nothing is written, as with `none`.
+
+    Raises:
+        ConfigError: the config does not fit the data.
+        DataError: a data file is at fault, or there is no room for the cache.
+    """
     keras.utils.set_random_seed(experiment.seed)
     given = find_labels(experiment)
     splits = load_splits(experiment, given)
     task = build_task(experiment, given, train=splits["train"])
-    for examples in splits.values():
+    loaded = {split: part for split, part in splits.items() if isinstance(part, Examples)}
+    for examples in loaded.values():
         task.check(examples)  # before the encoder: a wrong label need not wait for weights
     encoder = build_encoder(experiment, splits["train"])
-    tokenized = {split: tokenize_examples(task, encoder, part) for split, part in splits.items()}
+    tokenized = {split: tokenize_examples(task, encoder, part) for split, part in loaded.items()}
+    train = splits["train"]
+    rows = (
+        tokenized["train"]
+        if isinstance(train, Examples)
+        else stream_rows(train, task, encoder, experiment, cache)
+    )
     lengths = declared_lengths(encoder.sequence_length, experiment.training.length_buckets)
-    return Prepared(experiment, splits, task, encoder, tokenized, lengths)
+    return Prepared(experiment, splits, task, encoder, tokenized, rows, lengths)
 
 
-def build_encoder(experiment: Experiment, train: Examples) -> Encoder:
+def build_encoder(experiment: Experiment, train: Split) -> Encoder:
     """The encoder that the config's `backbone` section describes."""
     section = experiment.backbone
     options = section.model_dump(exclude={"preset", "attention_dropout"})
@@ -61,7 +85,8 @@ def build_encoder(experiment: Experiment, train: Examples) -> Encoder:
     if section.preset == "random":
         if options["vocabulary"]:
             options["vocabulary"] = file_path(experiment.data.dir, options["vocabulary"])
-        texts = [text for column in train.texts.values() for text in column]
+        shown = in_memory(train, MOST_VOCABULARY_ROWS)
+        texts = [text for column in shown.texts.values() for text in column]
         encoder = build_random_encoder(**options, texts=texts)
     else:
         encoder = load_encoder(section.preset, **options)

@@ -24,6 +24,7 @@ class RunDir:
         last: the checkpoint to resume from.
         best: the weights with the best score so far.
         export: holds one directory for each exported version.
+        cache: the tokenized training rows of `data.cache: disk`, while training.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -33,6 +34,7 @@ class RunDir:
         self.last = self.path / "checkpoints" / "last"
         self.best = self.path / "checkpoints" / "best"
         self.export = self.path / "export"
+        self.cache = self.path / "cache"
 
     # --------------------------------------------------------------------------------- life
 

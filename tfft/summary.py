@@ -6,14 +6,22 @@ import keras
 from rich.console import Console
 
 from tfft.backbones.encoder import count_parameters
+from tfft.data.disk_cache import DiskCache
 from tfft.devices import describe_devices
 from tfft.metrics.report import print_report
 from tfft.preparation import Prepared
 from tfft.runs import RunDir
 
 
-def print_start(model: Any, prepared: Prepared, console: Console) -> None:
-    """Prints in two lines what is about to be trained, and on what."""
+def print_start(model: Any, prepared: Prepared, where: str, console: Console) -> None:
+    """Prints in a few lines what is about to be trained, on what, and where the rows are.
+
+    Args:
+        model: the model.
+        prepared: what it is trained on.
+        where: the rows are; see `tfft.data.cache_choice.choose_cache`.
+        console: where to print.
+    """
     experiment, encoder = prepared.experiment, prepared.encoder
     rows = ", ".join(f"{len(part)} {split}" for split, part in prepared.splits.items())
     labels = f", {len(prepared.task.labels)} labels" if prepared.task.labels else ""
@@ -26,12 +34,21 @@ def print_start(model: Any, prepared: Prepared, console: Console) -> None:
         markup=False,
         soft_wrap=True,
     )
+    console.print(f"{where}{_cache_size(prepared.train)}", markup=False, soft_wrap=True)
     for split, part in prepared.splits.items():
         for what, count in part.counts.items():
             console.print(f"{split}: {what}: {count}", markup=False)
     skipped = {s: part.num_empty for s, part in prepared.splits.items() if part.num_empty}
     for split, count in skipped.items():
         console.print(f"{split}: {count} rows with an empty text were skipped")
+
+
+def _cache_size(rows: Any) -> str:
+    if not isinstance(rows, DiskCache):
+        return ""
+    pieces = rows.tally.num_pieces
+    size = f"{rows.num_bytes / 2**20:,.1f} MB, {rows.num_bytes / pieces:.2f} bytes a piece"
+    return f": {pieces:,} pieces in {size}"
 
 
 def print_summary(result: Any, directory: RunDir, console: Console) -> None:

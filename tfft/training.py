@@ -17,8 +17,11 @@ from tfft.callbacks.early_stopping import EarlyStopping
 from tfft.callbacks.progress import Progress
 from tfft.config import Experiment
 from tfft.console import LoggedConsole
+from tfft.data.cache_choice import choose_cache
+from tfft.data.disk_cache import nothing_left_on_failure, remove_cache
 from tfft.data.packing import packed_dataset
-from tfft.data.pipeline import training_dataset
+from tfft.data.pipeline import TokenizedSet, training_dataset
+from tfft.data.shuffling import streamed_dataset
 from tfft.optim import build_optimizer
 from tfft.preparation import Prepared, in_float32, outputs_of, prepare
 from tfft.presets import save_preset
@@ -70,21 +73,27 @@ def run_experiment(
     directory = RunDir(experiment.output_dir)
     resume = resume and (directory.path / "config.yaml").exists()
     if resume:
+        experiment, where = choose_cache(experiment, before=directory.experiment)
         directory.check_same(experiment)
     else:
+        experiment, where = choose_cache(experiment)
         directory.refuse_if_taken()
-    prepared = prepare(experiment)
-    model = prepared.task.build_model(prepared.encoder)
-    check_callbacks(model, prepared)
-    if not resume:
-        directory = RunDir.create(experiment)
+    if experiment.data.is_streamed:
+        console.print(f"{where}: reading the training files", markup=False, soft_wrap=True)
+    with nothing_left_on_failure(directory.cache, keep=resume):
+        prepared = prepare(experiment, directory.cache)
+        model = prepared.task.build_model(prepared.encoder)
+        check_callbacks(model, prepared)
+        if not resume:
+            directory = RunDir.create(experiment)
     directory.write_labels(prepared.task.labels)
     console = LoggedConsole(console, directory.path / "log.txt")
-    print_start(model, prepared, console)
+    print_start(model, prepared, where, console)
     train(model, prepared, directory, resume=resume, console=console)
     model, prepared = in_float32(model, prepared)
     result = evaluate_splits(model, prepared)
     save(model, prepared, directory, result.metrics)
+    remove_cache(directory.cache)
     print_summary(result, directory, console)
     return result
 
@@ -124,7 +133,7 @@ def train(
         packed(model, num_packed),
         Progress(
             console,
-            examples_per_epoch=len(prepared.tokenized["train"]),
+            examples_per_epoch=len(prepared.train),
             scores=shown_scores(prepared),
         ) as progress,
     ):
@@ -141,14 +150,15 @@ def train(
 
 def build_dataset(prepared: Prepared, first_epoch: int) -> tuple[Any, int]:
     """The batches of the training from an epoch on, and how many an epoch has."""
-    training, rows = prepared.experiment.training, prepared.tokenized["train"]
-    options = {
+    training, encoder, rows = prepared.experiment.training, prepared.encoder, prepared.train
+    options: dict[str, Any] = {
         "batch_size": training.batch_size,
         "seed": prepared.experiment.seed,
         "first_epoch": first_epoch,
         "accumulate": training.accumulate,
     }
-    encoder = prepared.encoder
+    if not isinstance(rows, TokenizedSet):
+        return streamed_dataset(rows, encoder.pad, declared_lengths=prepared.lengths, **options)
     if not training.packing:
         return training_dataset(rows, encoder.pad, declared_lengths=prepared.lengths, **options)
     return packed_dataset(

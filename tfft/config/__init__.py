@@ -77,6 +77,24 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _packing_fits_the_cache(self) -> "Experiment":
+        if self.training.packing and self.data.is_streamed:
+            raise ValueError(
+                f"training.packing plans with all rows, but data.cache: {self.data.cache} does not "
+                "keep them in memory. Set data.cache: memory, or leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cache_fits_the_task(self) -> "Experiment":
+        if self.data.is_streamed and not self.task.can_stream:
+            raise ValueError(
+                f"data.cache: {self.data.cache} does not go with {self.task.name}, whose rows are "
+                "kept in memory. Set data.cache: memory, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _columns_fit_the_task(self) -> "Experiment":
         for file in [
             f for split in ("train", "validation", "test") for f in self.data.files(split)

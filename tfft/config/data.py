@@ -146,6 +146,15 @@ class Data(FileOptions):
     """Steps done to each text, in this order."""
     empty_text: Literal["skip", "error"] = "error"
     """What happens to a row whose text is empty in train, validation and test."""
+    cache: Literal["memory", "disk", "none"] | None = None
+    """Where the tokenized training rows are. `memory`: all of them. `disk`: in `output_dir/cache`,
+    while training. `none`: nowhere, each epoch reads and tokenizes the files. Null: by the size of
+    the training files. With `disk` and `none` a training takes constant memory."""
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the training rows are not to be in memory."""
+        return self.cache in ("disk", "none")
 
     def files(self, split: str) -> list[DataFile]:
         """The files of a split with the section's options filled in; none if it has none."""

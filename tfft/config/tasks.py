@@ -38,6 +38,7 @@ class TextClassification(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label", "sample_weight")
     cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+    can_stream: ClassVar[bool] = True
     packs: ClassVar[bool] = True
 
     name: Literal["text_classification"] = "text_classification"
@@ -62,6 +63,7 @@ class TokenClassification(Section):
     columns: ClassVar[tuple[str, ...]] = ("words", "tags", "spans", "text", "sample_weight")
     # None: answers are places in the text as it was given.
     cleaned: ClassVar[tuple[str, ...]] = ()
+    can_stream: ClassVar[bool] = False
 
     name: Literal["token_classification"]
     labels: Labels = None
@@ -97,6 +99,7 @@ class QuestionAnswering(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("question", "context", "answers", "answer_start")
     cleaned: ClassVar[tuple[str, ...]] = ("question",)
+    can_stream: ClassVar[bool] = False
     # The place of an answer is chosen among all pieces of a row.
     packs: ClassVar[bool] = False
 
@@ -124,6 +127,7 @@ class Regression(Section):
 
     columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "label", "sample_weight")
     cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair")
+    can_stream: ClassVar[bool] = True
     packs: ClassVar[bool] = True
 
     name: Literal["regression"]

@@ -9,7 +9,6 @@ from collections import Counter
 from pathlib import PurePath
 
 from tfft.data.files import read_text
-from tfft.data.json_files import read_jsonl
 from tfft.data.json_text import kind_of, parse_json
 from tfft.data.questions import given_answers
 from tfft.data.sources import guess_format, read_table
@@ -64,7 +63,7 @@ def _gold_table(path: str) -> Table:
 def _answers(path: str) -> dict[str, str]:
     text, name = read_text(path, ReadOptions())
     if _has_answers_by_line(text, name):
-        table = read_jsonl(path, ReadOptions())
+        table = read_table(path, format="jsonl")
         answers = dict(zip(_unique_ids(table), table.column("answer"), strict=True))
     else:
         answers = parse_json(text, name)

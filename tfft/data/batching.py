@@ -44,14 +44,70 @@ def training_batches(
             accumulation: every update then has all its parts, and an epoch ends with an update.
     """
     random = np.random.default_rng([seed, epoch])
+    batches, _ = shuffled_batches(lengths, batch_size, random, declared_lengths=declared_lengths)
+    missing = -len(batches) % multiple_of
+    return batches + [empty_batch(batch_size, declared_lengths)] * missing
+
+
+def shuffled_batches(
+    lengths: np.ndarray,
+    batch_size: int,
+    random: np.random.Generator,
+    *,
+    declared_lengths: Sequence[int] = (),
+    is_last: bool = True,
+) -> tuple[list[Batch], np.ndarray]:
+    """Batches of some rows of an epoch.
+
+    Args:
+        lengths: int (rows,), pieces of each row.
+        batch_size: rows of a batch.
+        random: gives the order.
+        declared_lengths: see `training_batches`.
+        is_last: whether no rows come after these; else all batches are full.
+
+    Returns:
+        The batches, and the rows that are left over for batches with later ones.
+    """
     order = random.permutation(len(lengths))
     if declared_lengths:
-        batches = _declared(order, lengths, batch_size, declared_lengths)
+        batches, left = _declared(order, lengths, batch_size, declared_lengths, is_last=is_last)
     else:
-        batches = _by_length(order, lengths, batch_size)
-    batches = [batches[index] for index in random.permutation(len(batches))]
-    missing = -len(batches) % multiple_of
-    return batches + [_empty(batch_size, declared_lengths)] * missing
+        full = len(order) if is_last else len(order) - len(order) % batch_size
+        batches, left = _by_length(order[:full], lengths, batch_size), order[full:]
+    return [batches[index] for index in random.permutation(len(batches))], left
+
+
+def count_batches(
+    length_counts: np.ndarray,
+    batch_size: int,
+    *,
+    declared_lengths: Sequence[int] = (),
+    multiple_of: int = 1,
+) -> int:
+    """How many batches an epoch has: it does not depend on the order of the rows.
+
+    Args:
+        length_counts: how many rows have 0, 1, 2, ... pieces.
+        batch_size: rows of a batch.
+        declared_lengths: see `training_batches`.
+        multiple_of: see `training_batches`.
+    """
+    edges = [length + 1 for length in declared_lengths]
+    parts = np.split(length_counts, edges) if edges else [length_counts]
+    full, left = 0, 0
+    for part in parts:
+        full, left = np.add((full, 0), divmod(int(part.sum()) + left, batch_size)).tolist()
+    total = full + (left > 0)
+    return total + -total % multiple_of
+
+
+def add_counts(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The sum of two counts of 0, 1, 2, ..., of which one may go further."""
+    longer, shorter = (first, second) if len(first) >= len(second) else (second, first)
+    total = longer.copy()
+    total[: len(shorter)] += shorter
+    return total
 
 
 def evaluation_batches(
@@ -60,7 +116,7 @@ def evaluation_batches(
     """The batches of one pass, the longest first: what needs the most memory fails at once."""
     order = np.argsort(-lengths, kind="stable")
     if declared_lengths:
-        return _declared(order, lengths, batch_size, declared_lengths)[::-1]
+        return _declared(order, lengths, batch_size, declared_lengths)[0][::-1]
     return [Batch(rows) for rows in _cut(order, batch_size)]
 
 
@@ -74,8 +130,13 @@ def _by_length(order: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[
 
 
 def _declared(
-    order: np.ndarray, lengths: np.ndarray, batch_size: int, declared: Sequence[int]
-) -> list[Batch]:
+    order: np.ndarray,
+    lengths: np.ndarray,
+    batch_size: int,
+    declared: Sequence[int],
+    *,
+    is_last: bool = True,
+) -> tuple[list[Batch], np.ndarray]:
     if len(order) and lengths.max() > declared[-1]:
         raise ValueError(
             f"The longest row has {lengths.max()} pieces, the longest declared length is "
@@ -83,6 +144,7 @@ def _declared(
         )
     batches = []
     left_over = order[:0]
+    kept = []
     bucket = np.searchsorted(declared, lengths[order])
     for number, length in enumerate(declared):
         # What does not fill a batch of its own length goes with the next longer ones.
@@ -90,16 +152,20 @@ def _declared(
         full = len(rows) - len(rows) % batch_size
         batches += [Batch(part, length) for part in _cut(rows[:full], batch_size)]
         left_over = rows[full:]
+        if not is_last:
+            kept.append(left_over)
+            left_over = order[:0]
     if len(left_over):
         filled = np.full(batch_size, FILLER, order.dtype)
         filled[: len(left_over)] = left_over
         # The shortest declared length that holds them all.
         longest = int(lengths[left_over].max())
         batches.append(Batch(filled, declared[int(np.searchsorted(declared, longest))]))
-    return batches
+    return batches, np.concatenate([order[:0], *kept])
 
 
-def _empty(batch_size: int, declared: Sequence[int]) -> Batch:
+def empty_batch(batch_size: int, declared: Sequence[int]) -> Batch:
+    """A batch without a row, which completes the last update of an epoch."""
     if declared:
         return Batch(np.full(batch_size, FILLER), declared[0])
     return Batch(np.full(1, FILLER))

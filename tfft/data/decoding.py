@@ -5,7 +5,9 @@ others, which stand inside real texts, so nothing here uses it.
 """
 
 import codecs
+import io
 import re
+from collections.abc import Iterable, Iterator
 
 from tfft.errors import ConfigError, DataError
 
@@ -32,16 +34,55 @@ def decode(data: bytes, encoding: str, name: str) -> str:
         ConfigError: if there is no such encoding.
         DataError: if the bytes do not fit; the message names line, bytes and an encoding that fits.
     """
-    marked = next((codec for mark, codec in _MARKS.items() if data.startswith(mark)), encoding)
+    marked = _marked(data, encoding)
     try:
         return data.decode(marked).removeprefix("\ufeff")
     except LookupError:
-        raise ConfigError(
-            f"encoding: there is no encoding {encoding!r}. Common ones: utf-8, utf-16, cp1252, "
-            "latin-1, gb18030, cp932, cp1251."
-        ) from None
+        raise _no_encoding(encoding) from None
     except UnicodeDecodeError as error:
         raise _undecodable(error, marked, name) from None
+
+
+def decode_blocks(blocks: Iterable[bytes], encoding: str, name: str) -> Iterator[str]:
+    """Decodes a file that comes in blocks, as `decode` does a whole one.
+
+    Raises:
+        ConfigError: if there is no such encoding.
+        DataError: if the bytes do not fit; the message names line, bytes and an encoding that fits.
+    """
+    decoder, marked, line, ended = None, encoding, 1, ""
+    # The empty block at the end tells the decoder that a character which is not whole is a fault.
+    for block in _with_end(blocks):
+        try:
+            if decoder is None:
+                marked = _marked(block, encoding)
+                decoder = codecs.getincrementaldecoder(marked)()
+            text = decoder.decode(block, final=not block)
+        except LookupError:
+            raise _no_encoding(encoding) from None
+        except UnicodeDecodeError as error:
+            raise _undecodable(
+                error, marked, name, first_line=line, part="This part of the file"
+            ) from None
+        yield text.removeprefix("\ufeff") if line == 1 and not ended else text
+        line += _line_ends(ended + text) - _line_ends(ended)
+        ended = text[-1:] or ended
+
+
+def lines_of(texts: Iterable[str]) -> Iterator[str]:
+    r"""The lines of a text that comes in parts, each with its end: CR, LF or CR LF.
+
+    >>> list(lines_of(["one\r", "\ntwo\u2028still two\rthr", "ee"]))
+    ['one\r\n', 'two\u2028still two\r', 'three']
+    """
+    rest = ""
+    for text in texts:
+        text = rest + text
+        # A CR that comes last may be the first half of CR LF.
+        end = max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
+        yield from io.StringIO(text[:end], newline="")
+        rest = text[end:]
+    yield from io.StringIO(rest, newline="")
 
 
 def split_lines(text: str) -> list[str]:
@@ -60,17 +101,45 @@ def position(text: str, index: int) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-def _undecodable(error: UnicodeDecodeError, encoding: str, name: str) -> DataError:
+def _marked(data: bytes, encoding: str) -> str:
+    """The encoding that a byte order mark at the beginning names, or else the given one."""
+    return next((codec for mark, codec in _MARKS.items() if data.startswith(mark)), encoding)
+
+
+def _with_end(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    yield from blocks
+    yield b""
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def _no_encoding(encoding: str) -> ConfigError:
+    return ConfigError(
+        f"encoding: there is no encoding {encoding!r}. Common ones: utf-8, utf-16, cp1252, "
+        "latin-1, gb18030, cp932, cp1251."
+    )
+
+
+def _undecodable(
+    error: UnicodeDecodeError,
+    encoding: str,
+    name: str,
+    *,
+    first_line: int = 1,
+    part: str = "The whole file",
+) -> DataError:
     data, start = error.object, error.start
-    line = len(re.findall(rb"\r\n|\r|\n", data[:start])) + 1
+    line = len(re.findall(rb"\r\n|\r|\n", data[:start])) + first_line
     found = data[start : max(error.end, start + 1)][:8].hex(" ")
     message = f"{name}:{line}: the bytes {found} (hexadecimal) are not {encoding}."
     fitting = fitting_encoding(data)
     if fitting is None:
-        return DataError(f"{message} No common encoding fits the whole file: is it text at all?")
+        return DataError(f"{message} No common encoding fits {part.lower()}: is it text at all?")
     around = data[max(0, start - 20) : start + 20].decode(fitting, "replace")
     return DataError(
-        f"{message} The whole file can be read as {fitting}, and this place then reads "
+        f"{message} {part} can be read as {fitting}, and this place then reads "
         f"{around!r}; if that is right, set encoding: {fitting}."
     )
 

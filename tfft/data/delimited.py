@@ -1,13 +1,12 @@
 """csv and tsv: rows of cells with a delimiter between them."""
 
 import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
-from tfft.data.decoding import split_lines
-from tfft.data.files import read_text
-from tfft.data.table import ReadOptions, Table, check_unique
+from tfft.data.files import open_lines
+from tfft.data.table import ReadOptions, Table, check_unique, cut
 from tfft.errors import ConfigError, DataError
 
 _ANY_SIZE = 2**31 - 1  # the most that csv takes on every platform
@@ -16,17 +15,19 @@ _ANY_SIZE = 2**31 - 1  # the most that csv takes on every platform
 Row = tuple[int, list[str]]
 
 
-def read_csv(path: str, options: ReadOptions) -> Table:
+def read_csv(path: str, options: ReadOptions, size: int | None) -> Iterator[Table]:
     """Reads rows with commas between the cells."""
-    return read_delimited(path, options, delimiter=",")
+    return read_delimited(path, options, size, delimiter=",")
 
 
-def read_tsv(path: str, options: ReadOptions) -> Table:
+def read_tsv(path: str, options: ReadOptions, size: int | None) -> Iterator[Table]:
     """Reads rows with tabs between the cells."""
-    return read_delimited(path, options, delimiter="\t")
+    return read_delimited(path, options, size, delimiter="\t")
 
 
-def read_delimited(path: str, options: ReadOptions, *, delimiter: str) -> Table:
+def read_delimited(
+    path: str, options: ReadOptions, size: int | None, *, delimiter: str
+) -> Iterator[Table]:
     """Reads rows of cells.
 
     Blank lines are skipped. Every row must have as many cells as the header, or without a header
@@ -35,50 +36,56 @@ def read_delimited(path: str, options: ReadOptions, *, delimiter: str) -> Table:
     Args:
         path: the file.
         options: `header` (by default there is one), `quoting`, `delimiter`, `encoding`, `member`.
+        size: the most rows of a table; None: all in one.
         delimiter: what stands between the cells unless `options` say otherwise.
     """
-    text, name = read_text(path, options)
+    lines, name = open_lines(path, options, size)
     delimiter = _checked(options.delimiter or delimiter, quoting=options.quoting)
-    split = _quoted_rows if options.quoting else _plain_rows
-    rows = list(split(text, delimiter, name))
-    if not rows:
-        return Table({}, name, [])
-    names = [str(position) for position in range(len(rows[0][1]))]
-    if options.header is not False:
-        names = _header(rows.pop(0), name)
-    fitted = [_fitted(row, len(names), name) for row in rows]
-    cells = zip(*fitted, strict=True) if fitted else ([] for _ in names)
-    return Table(
-        {name: list(column) for name, column in zip(names, cells, strict=True)},
-        name,
-        [line for line, _ in rows],
-    )
+    rows = (_quoted_rows if options.quoting else _plain_rows)(lines, delimiter, name)
+    first = next(rows, None)
+    if first is None:
+        yield Table({}, name, [])
+        return
+    names = [str(position) for position in range(len(first[1]))]
+    if options.header is False:
+        rows = chain([first], rows)
+    else:
+        names = _header(first, name)
+    for part in cut(rows, size):
+        fitted = [_fitted(row, len(names), name) for row in part]
+        cells = zip(*fitted, strict=True) if fitted else ([] for _ in names)
+        columns = {name: list(column) for name, column in zip(names, cells, strict=True)}
+        yield Table(columns, name, [line for line, _ in part])
 
 
-def _plain_rows(text: str, delimiter: str, name: str) -> Iterator[Row]:
+def _plain_rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[Row]:
     """Splits at line ends and delimiters alone: a quote is a character like any other."""
-    for line, row in enumerate(split_lines(text), start=1):
+    for number, line in enumerate(lines, start=1):
+        row = line.rstrip("\r\n")
         if row and (delimiter in row or not row.isspace()):
-            yield line, row.split(delimiter)
+            yield number, row.split(delimiter)
 
 
-def _quoted_rows(text: str, delimiter: str, name: str) -> Iterator[Row]:
+def _quoted_rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[Row]:
     """Splits as RFC 4180 says: a quoted cell may hold delimiters, line ends and doubled quotes."""
-    # newline="" leaves line ends inside quotes as they are, and breaks at CR and LF only.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     start = 1
     try:
-        with _cells_of_any_size():
-            for cells in reader:
-                if cells and not (len(cells) == 1 and cells[0].isspace()):
-                    yield start, cells
-                start = reader.line_num + 1
+        while True:
+            with _cells_of_any_size():
+                cells = next(reader, None)
+            if cells is None:
+                return
+            if cells and not (len(cells) == 1 and cells[0].isspace()):
+                yield start, cells
+            start = reader.line_num + 1
     except csv.Error as error:
         raise _misquoted(error, start, reader.line_num, name) from None
 
 
 @contextmanager
 def _cells_of_any_size() -> Iterator[None]:
+    """For one row at a time: other code of the process may use csv between two rows."""
     before = csv.field_size_limit(_ANY_SIZE)
     try:
         yield

@@ -1,7 +1,7 @@
 """Columns of a file become the fields of a task: texts, labels and weights, row by row."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from tfft.config import Columns, Data, DataFile, FileOptions
 from tfft.data.cleaning import clean
-from tfft.data.sources import ReadOptions, Table, read_table
+from tfft.data.sources import ReadOptions, Table, read_table, read_tables
 from tfft.errors import DataError
 
 
@@ -44,6 +44,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(next(iter(self.texts.values())))
+
+    def parts(self) -> Iterator["Examples"]:
+        """All rows, as those of a `StreamedExamples` come part by part."""
+        yield self
 
     def where(self, row: int) -> str:
         """`file:line` of a row."""
@@ -85,12 +89,22 @@ def load_table(file: DataFile, path: str, root: str = ".") -> Table:
         path: where the file is.
         root: what the path of its tags is below.
     """
+    table = read_table(path, format=file.format, **_read_options(file, root))
+    return without_rows(table, file.skip) if file.skip else table
+
+
+def load_tables(file: DataFile, path: str, root: str, size: int) -> Iterator[Table]:
+    """Reads a file as `load_table` does, up to `size` rows at a time."""
+    for table in read_tables(path, size, format=file.format, **_read_options(file, root)):
+        yield without_rows(table, file.skip) if file.skip else table
+
+
+def _read_options(file: DataFile, root: str) -> dict[str, Any]:
     names = set(ReadOptions.__dataclass_fields__) & set(FileOptions.model_fields)
     options = {name: getattr(file, name) for name in names}
     if file.tags is not None:
         options["tags"] = file_path(root, file.tags)
-    table = read_table(path, format=file.format, **options)
-    return without_rows(table, file.skip) if file.skip else table
+    return options
 
 
 def without_rows(table: Table, skip: Mapping[str, Sequence[Any]]) -> Table:
@@ -150,8 +164,13 @@ def join_examples(parts: Sequence[Examples]) -> Examples:
     )
 
 
-def without_empty_texts(examples: Examples, *, refuse: bool) -> Examples:
+def without_empty_texts(examples: Examples, *, refuse: bool, what: str = "rows in all") -> Examples:
     """Leaves out rows with an empty text and counts them, or refuses them.
+
+    Args:
+        examples: the rows.
+        refuse: whether an empty text is a fault.
+        what: the rows are called in the message.
 
     Raises:
         DataError: with `refuse`, naming the first such line and how many there are.
@@ -163,7 +182,7 @@ def without_empty_texts(examples: Examples, *, refuse: bool) -> Examples:
     if refuse:
         raise DataError(
             f"{examples.where(empty[0])}: the text is empty (so are {len(empty)} of "
-            f"{len(examples)} rows in all). Give it a text, or set data.empty_text: skip."
+            f"{len(examples)} {what}). Give it a text, or set data.empty_text: skip."
         )
     kept = examples.take(np.delete(np.arange(len(examples)), empty))
     return replace(kept, num_empty=len(empty))

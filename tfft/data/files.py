@@ -1,17 +1,24 @@
 """Finds an input and brings its bytes: a file as it is, gzipped, or a member of a zip archive."""
 
 import gzip
+import io
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tfft.data.decoding import decode
+from tfft.data.decoding import decode, decode_blocks, lines_of
 from tfft.data.table import ReadOptions, listed
 from tfft.errors import DataError, did_you_mean
 
 # Both know name, iterdir, is_dir and read_bytes, which is all that the readers ask for.
 Input = Path | zipfile.Path
+
+BLOCK_BYTES = 2**18
+_GZIP = b"\x1f\x8b"
 
 
 def read_text(path: str, options: ReadOptions) -> tuple[str, str]:
@@ -22,9 +29,31 @@ def read_text(path: str, options: ReadOptions) -> tuple[str, str]:
 
 def read_file(path: str, options: ReadOptions) -> tuple[bytes, str]:
     """Returns the unpacked bytes of a file, and the file's name for messages."""
+    source = find_one_file(path, options)
+    return unpack(source), str(source)
+
+
+def open_lines(path: str, options: ReadOptions, size: int | None) -> tuple[Iterator[str], str]:
+    """Returns the lines of a file with their ends, and the file's name for messages.
+
+    Args:
+        path: the file.
+        options: `encoding` and `member`.
+        size: how many rows are wanted at a time; None: all, so the file is read as a whole.
+    """
+    if size is None:
+        text, name = read_text(path, options)
+        return io.StringIO(text, newline=""), name
+    source = find_one_file(path, options)
+    name = str(source)
+    return lines_of(decode_blocks(read_blocks(source), options.encoding, name)), name
+
+
+def find_one_file(path: str, options: ReadOptions) -> Input:
+    """Finds an input that must not be a folder."""
     source = find_input(path, options.member)
     if not source.is_dir():
-        return unpack(source), str(source)
+        return source
     if isinstance(source, zipfile.Path):
         raise several_members(source)
     raise DataError(
@@ -57,9 +86,32 @@ def entries(folder: Input) -> list[Input]:
 
 def unpack(source: Input) -> bytes:
     """Reads a file's bytes, unzipped where they begin as gzip does."""
-    try:
+    with _told_if_unreadable(source):
         data = source.read_bytes()
-        return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        return gzip.decompress(data) if data.startswith(_GZIP) else data
+
+
+def is_packed(source: Input) -> bool:
+    """Whether a file stands in an archive or begins as gzip does."""
+    if not isinstance(source, Path):
+        return True
+    with _told_if_unreadable(source), source.open("rb") as raw:
+        return raw.read(len(_GZIP)) == _GZIP
+
+
+def read_blocks(source: Input) -> Iterator[bytes]:
+    """Reads a file's bytes some at a time, unzipped where they begin as gzip does."""
+    with _told_if_unreadable(source), source.open("rb") as raw:
+        begins: Any = raw
+        file = gzip.GzipFile(fileobj=raw) if begins.peek(2).startswith(_GZIP) else raw
+        while block := file.read(BLOCK_BYTES):
+            yield block
+
+
+@contextmanager
+def _told_if_unreadable(source: Input) -> Iterator[None]:
+    try:
+        yield
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{source} cannot be read: {error}") from error
     except (RuntimeError, NotImplementedError) as error:  # a password, an unknown compression

@@ -1,21 +1,31 @@
 """json and jsonl: rows that are objects or lists."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
-from tfft.data.decoding import split_lines
-from tfft.data.files import read_text
+from tfft.data.files import open_lines, read_text
 from tfft.data.json_text import kind_of, parse_json
 from tfft.data.squad import is_squad, squad_table
-from tfft.data.table import ReadOptions, Table, listed
+from tfft.data.table import ReadOptions, Table, cut, listed
 from tfft.errors import DataError, did_you_mean
 
 
-def read_jsonl(path: str, options: ReadOptions) -> Table:
-    """Reads one object, or one list such as [text, label], from each line."""
-    text, name = read_text(path, options)
-    numbered = [(n, line) for n, line in enumerate(split_lines(text), 1) if line.strip()]
-    rows = [parse_json(line, name, first_line=n) for n, line in numbered]
-    return rows_table(rows, name, [n for n, _ in numbered])
+def read_jsonl(path: str, options: ReadOptions, size: int | None) -> Iterator[Table]:
+    """Reads one object, or one list such as [text, label], from each line.
+
+    Args:
+        path: the file.
+        options: `encoding` and `member`.
+        size: the most rows of a table; None: all in one.
+    """
+    lines, name = open_lines(path, options, size)
+    numbered = ((n, line) for n, line in enumerate(lines, 1) if line.strip())
+    first: list[Any] = []
+    for part in cut(numbered, size):
+        rows = [parse_json(line.rstrip("\r\n"), name, first_line=n) for n, line in part]
+        first = first or rows[:1]
+        yield rows_table(rows, name, [n for n, _ in part], like=first)
 
 
 def read_json(path: str, options: ReadOptions) -> Table:
@@ -37,30 +47,43 @@ def read_json(path: str, options: ReadOptions) -> Table:
     raise _no_rows(document, name)
 
 
-def rows_table(rows: list[Any], path: str, lines: list[int] | None = None) -> Table:
+def rows_table(
+    rows: list[Any],
+    path: str,
+    lines: list[int] | None = None,
+    *,
+    like: list[Any] | None = None,
+) -> Table:
     """Turns rows, all objects or all lists, into a table.
 
     A key that a row lacks is None there. Lists must be of one length; their columns are called
     "0", "1", ...
+
+    Args:
+        rows: what stands in the file.
+        path: for messages.
+        lines: the line of each row.
+        like: one row, the first of the file, where `rows` are not its first ones.
     """
     table = Table({}, path, lines)
-    kind = dict if rows and isinstance(rows[0], dict) else list
+    first = (like or rows)[:1]
+    kind = dict if first and isinstance(first[0], dict) else list
     for number, row in enumerate(rows):
         if not isinstance(row, kind):
             expected = "an object" if kind is dict else "an object or a list"
             raise DataError(f"{table.where(number)}: found {kind_of(row)}, expected {expected}.")
-        if kind is list and len(row) != len(rows[0]):
+        if kind is list and len(row) != len(first[0]):
             raise DataError(
-                f"{table.where(number)}: found {len(row)} cells, expected {len(rows[0])} as in "
+                f"{table.where(number)}: found {len(row)} cells, expected {len(first[0])} as in "
                 "the first row."
             )
-    return Table(_columns(rows), path, lines)
+    return Table(_columns(rows, first), path, lines)
 
 
-def _columns(rows: list[Any]) -> dict[str, list[Any]]:
+def _columns(rows: list[Any], first: list[Any]) -> dict[str, list[Any]]:
     if rows and isinstance(rows[0], list):
         return {str(n): list(column) for n, column in enumerate(zip(*rows, strict=True))}
-    names = dict.fromkeys(key for row in rows for key in row)
+    names = dict.fromkeys(key for row in chain(first, rows) for key in row)
     return {name: [row.get(name) for row in rows] for name in names}
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfft.data.examples import Examples
+from tfft.data.streamed_examples import Split
 from tfft.errors import DataError, did_you_mean
 
 
@@ -45,17 +46,25 @@ def check_labels(names: Sequence[str], where: str) -> list[str]:
     return list(names)
 
 
-def learn_labels(examples: Examples) -> list[str]:
-    """The names that occur, in numerical order if all are numbers, else in alphabetical."""
-    names = sorted(set(_flat(examples.labels or [])))
+def count_names(examples: Split) -> Counter[str]:
+    """How many rows have each of the labels that occur."""
+    counts: Counter[str] = Counter()
+    for part in examples.parts():
+        counts.update(_flat(part.labels or []))
+    return counts
+
+
+def sorted_labels(found: Iterable[str]) -> list[str]:
+    """Names in numerical order if all are numbers, else in alphabetical."""
+    names = sorted(found)
     if all(re.fullmatch(r"-?\d+", name) for name in names):
         return sorted(names, key=int)
     return names
 
 
 def count_labels(examples: Examples, names: Sequence[str]) -> dict[str, int]:
-    """How many rows have each label."""
-    counts = Counter(_flat(examples.labels or []))
+    """How many rows have each of these labels."""
+    counts = count_names(examples)
     return {name: counts[name] for name in names}
 
 
@@ -82,25 +91,25 @@ def encode_labels(examples: Examples, names: Sequence[str], *, multi_label: bool
     return targets
 
 
-def balanced_class_weights(targets: np.ndarray, num_labels: int) -> np.ndarray:
+def balanced_class_weights(counts: np.ndarray, rows: int, *, multi_label: bool) -> np.ndarray:
     """Weighs each class by the inverse of its share, 1 on average over the rows.
 
-    The formula is scikit-learn's `balanced`: rows / (labels * count). For multi-label targets it
+    The formula is scikit-learn's `balanced`: rows / (labels * count). With `multi_label` it
     weighs the positives of a label by (negatives / positives), as `pos_weight` does in PyTorch.
 
     Args:
-        targets: int (rows,), or 0/1 (rows, labels).
-        num_labels: how many labels the task has.
+        counts: int (labels,), how many rows have each label.
+        rows: how many there are.
+        multi_label: whether a row may have any number of labels.
 
     Returns:
         float32 (labels,).
     """
-    rows = len(targets)
-    if targets.ndim == 2:
-        positives = np.maximum(targets.sum(axis=0), 1.0)
+    counts = np.maximum(counts, 1)
+    if multi_label:
+        positives = counts.astype("float32")
         return ((rows - positives) / positives).astype("float32")
-    counts = np.maximum(np.bincount(targets, minlength=num_labels), 1)
-    return (rows / (num_labels * counts)).astype("float32")
+    return (rows / (len(counts) * counts)).astype("float32")
 
 
 def stratified_split(examples: Examples, fraction: float, seed: int) -> tuple[Examples, Examples]:

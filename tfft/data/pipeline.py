@@ -62,6 +62,11 @@ class TokenizedSet:
         return len(self.lengths)
 
     @property
+    def length_counts(self) -> np.ndarray:
+        """How many rows have 0, 1, 2, ... pieces."""
+        return np.bincount(self.lengths)
+
+    @property
     def num_examples(self) -> int:
         """How many examples the rows are of."""
         if self.alignment is None:

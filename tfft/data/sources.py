@@ -1,55 +1,94 @@
 """Files to tables: one small function for each format.
 
     read_table(path, ...) -> SOURCES[format](path, options) -> Table
+    read_tables(path, size, ...) -> STREAMS[format](path, options, size) -> Table, Table, ...
 
 A new format is one more such function and its line in `SOURCES`:
 
     def read_numbers(path: str, options: ReadOptions) -> Table:
         text, name = read_text(path, options)
         return Table({"number": [float(line) for line in split_lines(text)]}, name)
+
+or, where files can be read some rows at a time, a function of the path, the options and the most
+rows of a table (None: all in one) that yields tables, and its line in `STREAMS`.
 """
 
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePath
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
 from tfft.data.conll import read_conll, read_parallel
 from tfft.data.delimited import read_csv, read_tsv
-from tfft.data.files import find_input, read_file, several_members
+from tfft.data.files import find_input, find_one_file, is_packed, several_members, unpack
 from tfft.data.json_files import read_json, read_jsonl
 from tfft.data.squad import read_squad
-from tfft.data.table import ReadOptions, Table, check_unique, listed
+from tfft.data.table import ReadOptions, Table, check_unique, cut, listed
 from tfft.data.tensorflow_dataset import read_tfds
 from tfft.data.text_files import class_folders, read_folder, read_text_lines
 from tfft.errors import ConfigError, DataError, did_you_mean
 
-__all__ = ["SOURCES", "ReadOptions", "Source", "Table", "guess_format", "read_table"]
+__all__ = [
+    "SOURCES",
+    "STREAMS",
+    "ReadOptions",
+    "Source",
+    "Stream",
+    "Table",
+    "guess_format",
+    "read_table",
+    "read_tables",
+]
 
 Source = Callable[[str, ReadOptions], Table]
+Stream = Callable[[str, ReadOptions, int | None], Iterator[Table]]
 
 
-def read_parquet(path: str, options: ReadOptions) -> Table:
+def read_parquet(path: str, options: ReadOptions, size: int | None) -> Iterator[Table]:
     """Reads a parquet file; nested lists become Python lists."""
-    data, name = read_file(path, options)
+    source = find_one_file(path, options)
+    name, start = str(source), 0
     try:
-        table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data)).read()
+        # Of a file as it is one group of rows is read after the other.
+        place = pyarrow.BufferReader(unpack(source)) if is_packed(source) else source
+        with pyarrow.parquet.ParquetFile(place) as file:
+            check_unique(file.schema_arrow.names, name)
+            if size is None or not file.metadata.num_rows:
+                yield Table(file.read().to_pydict(), name)
+                return
+            for batch in file.iter_batches(batch_size=size):
+                numbers = range(start, start := start + batch.num_rows)
+                yield Table(batch.to_pydict(), name, numbers=numbers)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{name} cannot be read as parquet: {error}") from error
-    check_unique(table.column_names, name)
-    return Table(table.to_pydict(), name)
 
 
-SOURCES: dict[str, Source] = {
+STREAMS: dict[str, Stream] = {
     "csv": read_csv,
     "tsv": read_tsv,
-    "json": read_json,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
     "text": read_text_lines,
+}
+
+
+def _whole(stream: Stream, path: str, options: ReadOptions) -> Table:
+    (table,) = stream(path, options, None)
+    return table
+
+
+SOURCES: dict[str, Source] = {
+    "csv": partial(_whole, read_csv),
+    "tsv": partial(_whole, read_tsv),
+    "json": read_json,
+    "jsonl": partial(_whole, read_jsonl),
+    "parquet": partial(_whole, read_parquet),
+    "text": partial(_whole, read_text_lines),
     "folder": read_folder,
     "tfds": read_tfds,
     "conll": read_conll,
@@ -137,7 +176,41 @@ def read_table(
         tags=tags,
     )
     path = os.fspath(path)
-    format = format or guess_format(path, member)
+    return SOURCES[find_format(path, format, options)](path, options)
+
+
+def read_tables(
+    path: str | os.PathLike[str], size: int, *, format: str | None = None, **options: Any
+) -> Iterator[Table]:
+    """Reads a file into tables of up to `size` rows, one after the other.
+
+    csv, tsv, jsonl, text and parquet are read as far as rows are asked for, the other formats as a
+    whole. The last table may have no rows, but only if it is the first.
+
+    Args:
+        path: see `read_table`.
+        size: the most rows of a table.
+        format: see `read_table`.
+        options: see `read_table`.
+    """
+    path, read = os.fspath(path), ReadOptions(**options)
+    found = find_format(path, format, read)
+    if found in STREAMS:
+        yield from STREAMS[found](path, read, size)
+        return
+    table = SOURCES[found](path, read)
+    for rows in cut(range(table.rows), size):
+        yield table.take(rows)
+
+
+def find_format(path: str, format: str | None, options: ReadOptions) -> str:
+    """The format that is given, or that the name tells; a key of `SOURCES`.
+
+    Raises:
+        DataError: if the name does not tell.
+        ConfigError: if there is no such format, or it has no splits and some are asked for.
+    """
+    format = format or guess_format(path, options.member)
     if format not in SOURCES:
         hint = did_you_mean(format, SOURCES)
         raise ConfigError(
@@ -145,7 +218,7 @@ def read_table(
         )
     if options.splits and format not in _WITH_SPLITS:
         raise ConfigError(f"split: {path} is read as {format}, which has no splits.")
-    return SOURCES[format](path, options)
+    return format
 
 
 def guess_format(path: str, member: str | None = None) -> str:

@@ -1,17 +1,19 @@
 """The train, validation and test examples of an experiment, and the labels they have."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tfft.config import Data, Experiment
 from tfft.data.examples import Examples, file_path, load_examples
 from tfft.data.fields import build_reader
 from tfft.data.labels import (
     check_labels,
+    count_names,
     grouped_split,
-    learn_labels,
     read_labels,
+    sorted_labels,
     stratified_split,
 )
+from tfft.data.streamed_examples import Split, StreamedExamples
 from tfft.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -19,8 +21,8 @@ SPLITS = ("train", "validation", "test")
 
 def load_splits(
     experiment: Experiment, label_names: Sequence[str] | None = None
-) -> dict[str, Examples]:
-    """Reads every split that the config names.
+) -> dict[str, Split]:
+    """Reads every split that the config names; train as it is asked for if `data.cache` says so.
 
     Args:
         experiment: says where the data lie; its seed draws the shares for splits without a file.
@@ -31,8 +33,13 @@ def load_splits(
     """
     data = experiment.data
     read = build_reader(experiment, label_names)
-    splits = {split: load_examples(data, split, read) for split in SPLITS if data.files(split)}
-    return _draw_shares(splits, data, experiment.seed)
+    named = [split for split in SPLITS if data.files(split)]
+    if data.is_streamed:
+        train = StreamedExamples(data, read, experiment.seed)
+        own = {split: load_examples(data, split, read) for split in named if split != "train"}
+        return _in_order({"train": train, **own, **train.shares()})
+    splits = {split: load_examples(data, split, read) for split in named}
+    return _in_order(_draw_shares(splits, data, experiment.seed))
 
 
 def find_labels(experiment: Experiment) -> list[str] | None:
@@ -49,13 +56,25 @@ def find_labels(experiment: Experiment) -> list[str] | None:
     return None
 
 
-def choose_labels(given: Sequence[str] | None, train: Examples, *, multi_label: bool) -> list[str]:
+def choose_labels(
+    given: Sequence[str] | None,
+    train: Split,
+    *,
+    multi_label: bool,
+    counts: Mapping[str, int] | None = None,
+) -> list[str]:
     """The given labels, or those that the training data have.
+
+    Args:
+        given: the names, where the config lists them.
+        train: the training rows.
+        multi_label: whether a row may have any number of labels.
+        counts: how many rows have each label, where that is known; see `count_names`.
 
     Raises:
         DataError: there is only one class.
     """
-    present = learn_labels(train)
+    present = sorted_labels(count_names(train) if counts is None else counts)
     if len(present) < (1 if multi_label else 2):
         raise DataError(
             f"{train.path}: all {len(train)} training rows have the same label "
@@ -80,4 +99,8 @@ def _draw_shares(splits: dict[str, Examples], data: Data, seed: int) -> dict[str
                     f"leaves none for {empty}. A label with a single row stays in train."
                 )
             splits["train"], splits[split] = rest, drawn
+    return splits
+
+
+def _in_order(splits: Mapping[str, Split]) -> dict[str, Split]:
     return {split: splits[split] for split in SPLITS if split in splits}

@@ -1,10 +1,13 @@
 """What a source takes and what it gives: `ReadOptions` and `Table`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from tfft.errors import DataError, did_you_mean
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,19 @@ class Table:
         else:
             asked, hint = f"column {key!r}", did_you_mean(key, self.names)
         return DataError(f"{self.path} has no {asked}. Its columns: {listed(self.names)}.{hint}")
+
+
+def cut(items: Iterable[T], size: int | None) -> Iterator[list[T]]:
+    """Lists of `size` items, the last one shorter; None: one list of all. At least one list.
+
+    >>> list(cut("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    left = iter(items)
+    part = list(islice(left, size))
+    yield part
+    while part and (part := list(islice(left, size))):
+        yield part
 
 
 def listed(names: Iterable[str], *, most: int = 20, longest: int = 60) -> str:

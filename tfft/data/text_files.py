@@ -1,22 +1,37 @@
 """Plain text: the label in front of each line, or in the name of the file or folder."""
 
 import re
+from collections.abc import Iterator
 
 from tfft.data.decoding import decode, split_lines
-from tfft.data.files import Input, entries, find_input, read_text, unpack
-from tfft.data.table import ReadOptions, Table, listed
+from tfft.data.files import Input, entries, find_input, open_lines, unpack
+from tfft.data.table import ReadOptions, Table, cut, listed
 from tfft.errors import DataError
 
 _SPLITS = {"train", "training", "dev", "val", "valid", "validation", "test"}
 
 
-def read_text_lines(path: str, options: ReadOptions) -> Table:
+def read_text_lines(path: str, options: ReadOptions, size: int | None) -> Iterator[Table]:
     """Reads a text from each line that is not blank, with the label in front of it.
 
     With `options.label_in_front` false the whole line is the text.
+
+    Args:
+        path: the file.
+        options: how labels are written, `encoding` and `member`.
+        size: the most rows of a table; None: all in one.
     """
-    text, name = read_text(path, options)
-    numbered = [(n, line) for n, line in enumerate(split_lines(text), 1) if line.strip()]
+    lines, name = open_lines(path, options, size)
+    numbered = ((n, line.rstrip("\r\n")) for n, line in enumerate(lines, 1) if line.strip())
+    for number, part in enumerate(cut(numbered, size)):
+        table = _lines_table(part, name, options)
+        # Whether there are labels with the prefix, the beginning of a file tells.
+        if options.label_in_front and not (number and options.label_prefix):
+            _check_labels(table, options.label_prefix)
+        yield table
+
+
+def _lines_table(numbered: list[tuple[int, str]], name: str, options: ReadOptions) -> Table:
     lines = [n for n, _ in numbered]
     texts = [line for _, line in numbered]
     if not options.label_in_front:
@@ -26,9 +41,7 @@ def read_text_lines(path: str, options: ReadOptions) -> Table:
     else:
         pairs = [_label_and_text(line) for line in texts]
     labels = [_until(label, options.label_until) for label, _ in pairs]
-    table = Table({"label": labels, "text": [text for _, text in pairs]}, name, lines)
-    _check_labels(table, options.label_prefix)
-    return table
+    return Table({"label": labels, "text": [text for _, text in pairs]}, name, lines)
 
 
 def read_folder(path: str, options: ReadOptions) -> Table:

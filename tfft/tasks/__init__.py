@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from tfft.config import Experiment
-from tfft.data.examples import Examples
+from tfft.data.streamed_examples import Split
 from tfft.tasks import (
     question_answering,
     regression,
@@ -38,7 +38,7 @@ def build_task(
     experiment: Experiment,
     labels: Sequence[str] | None = None,
     *,
-    train: Examples | None = None,
+    train: Split | None = None,
     threshold: float | None = None,
 ) -> Task:
     """Builds the task of an experiment.

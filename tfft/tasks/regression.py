@@ -1,6 +1,7 @@
 """Regression: a number for a text or a pair of texts."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from tfft.backbones.encoder import Encoder
 from tfft.data.examples import Examples
 from tfft.data.pipeline import Alignment, TokenizedSet
+from tfft.data.streamed_examples import Split
 from tfft.errors import DataError
 from tfft.metrics.similarity import regression_scores
 from tfft.tasks.heads import OriginalUnits, classification_head
@@ -181,7 +183,7 @@ def build(
     *,
     pair: bool,
     labels: Sequence[str] | None,
-    train: Examples | None,
+    train: Split | None,
     threshold: float | None,
 ) -> Regression:
     """Builds the task of a config. See `tfft.tasks.build_task`.
@@ -190,15 +192,26 @@ def build(
     """
     if train is None:
         return Regression(pair=pair, dropout=section.dropout)
-    values = np.array(train.labels, "float64")
-    if np.ptp(values) == 0:
+    mean, deviation = mean_and_deviation(train)
+    return Regression(pair=pair, mean=mean, deviation=deviation, dropout=section.dropout)
+
+
+def mean_and_deviation(train: Split) -> tuple[float, float]:
+    """The mean of the training rows' numbers, and their standard deviation.
+
+    Raises:
+        DataError: all numbers are the same.
+    """
+    parts = (np.array(part.labels, "float64") for part in train.parts())
+    moments = [(len(v), v.mean(), v.var(), v.min(), v.max()) for v in parts]
+    rows, means, variances, lowest, highest = map(np.array, zip(*moments, strict=True))
+    if lowest.min() == highest.max():
         raise DataError(
-            f"{train.path}: all {len(values)} training rows have the number {values[0]:g}. There "
+            f"{train.path}: all {rows.sum()} training rows have the number {lowest[0]:g}. There "
             "is nothing to learn; check data.columns.label."
         )
-    return Regression(
-        pair=pair,
-        mean=float(values.mean()),
-        deviation=float(values.std()),
-        dropout=section.dropout,
-    )
+    shares = rows / rows.sum()
+    mean = float((shares * means).sum())
+    # The variance within the parts, and that of the parts' means.
+    variance = float((shares * (variances + np.square(means - mean))).sum())
+    return mean, math.sqrt(variance)

@@ -8,9 +8,10 @@ import numpy as np
 
 from tfft.backbones.encoder import Encoder
 from tfft.data.examples import Examples
-from tfft.data.labels import balanced_class_weights, count_labels, encode_labels
+from tfft.data.labels import balanced_class_weights, count_labels, count_names, encode_labels
 from tfft.data.pipeline import Alignment, TokenizedSet
 from tfft.data.splits import choose_labels
+from tfft.data.streamed_examples import Split
 from tfft.errors import ConfigError, did_you_mean
 from tfft.metrics.classification import (
     classification_scores,
@@ -229,18 +230,21 @@ def build(
     *,
     pair: bool,
     labels: Sequence[str] | None,
-    train: Examples | None,
+    train: Split | None,
     threshold: float | None,
 ) -> TextClassification:
     """Builds the task of a config. See `tfft.tasks.build_task`."""
     options: dict[str, Any] = {}
     if train is not None:
-        labels = choose_labels(labels, train, multi_label=section.multi_label)
-        targets = encode_labels(train, labels, multi_label=section.multi_label)
-        weights = find_class_weights(section.class_weights, targets, labels)
+        by_name = count_names(train)
+        labels = choose_labels(labels, train, multi_label=section.multi_label, counts=by_name)
+        counts = np.array([by_name[name] for name in labels])
+        weights = find_class_weights(
+            section.class_weights, counts, len(train), labels, multi_label=section.multi_label
+        )
         options = {"class_weights": weights}
         if section.multi_label:
-            options["label_shares"] = targets.mean(axis=0)
+            options["label_shares"] = counts.astype("float32") / np.float32(len(train))
     return TextClassification(
         labels or [],
         pair=pair,
@@ -254,14 +258,21 @@ def build(
 
 
 def find_class_weights(
-    wanted: Any, targets: np.ndarray, labels: Sequence[str]
+    wanted: Any,
+    counts: np.ndarray,
+    rows: int,
+    labels: Sequence[str],
+    *,
+    multi_label: bool = False,
 ) -> list[float] | None:
     """The weight of each class, as `task.class_weights` says.
 
     Args:
         wanted: None, `balanced`, or weights by label; those left out are 1.
-        targets: int (rows,), or 0/1 (rows, labels).
+        counts: int (labels,), how many rows have each label.
+        rows: how many there are.
         labels: label names in order.
+        multi_label: whether a row may have any number of labels.
 
     Raises:
         ConfigError: weights are given for a label that the task does not have.
@@ -269,7 +280,8 @@ def find_class_weights(
     if wanted is None:
         return None
     if wanted == "balanced":
-        return [float(weight) for weight in balanced_class_weights(targets, len(labels))]
+        balanced = balanced_class_weights(counts, rows, multi_label=multi_label)
+        return [float(weight) for weight in balanced]
     for name in wanted:
         if name not in labels:
             raise ConfigError(

@@ -300,7 +300,8 @@ def build(
     if train is not None:
         labels = choose_tags(labels, train)
         tags = [tag for sentence in encode_tags(train, labels) for tag in sentence]
-        weights = find_class_weights(section.class_weights, np.array(tags), labels)
+        counts = np.bincount(tags, minlength=len(labels))
+        weights = find_class_weights(section.class_weights, counts, len(tags), labels)
     return TokenClassification(
         labels or [],
         crf=section.crf,
