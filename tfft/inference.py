@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfft.backbones.checkpoints import load_encoder
 from tfft.backbones.encoder import Encoder
+from tfft.callbacks.checkpoints import load_weights
 from tfft.data.batching import FILLER
 from tfft.data.cleaning import clean
 from tfft.data.examples import Examples
@@ -200,5 +201,5 @@ def load_run(directory: str | Path) -> TrainedRun:
     threshold = run.metrics.get("validation", {}).get("threshold")
     task = build_task(experiment, run.labels, threshold=threshold)
     model = task.build_model(encoder)
-    model.load_weights(run.weights)
+    load_weights(run.weights, model)
     return TrainedRun(run, task, encoder, model)

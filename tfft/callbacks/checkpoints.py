@@ -1,11 +1,14 @@
 """The last state, to resume from, and the best weights so far."""
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 
@@ -88,7 +91,30 @@ def save_weights(path: Path, model: Any) -> None:
 
 def load_weights(path: Path, model: Any) -> None:
     """Sets the weights that `save_weights` wrote; the optimizer of a compiled model stays."""
-    _uncompiled(model).load_weights(path)
+    plain = _uncompiled(model)
+    with _as_written_now(path, plain) as file:
+        plain.load_weights(file)
+
+
+@contextlib.contextmanager
+def _as_written_now(path: Path, model: Any) -> Iterator[Path]:
+    """A file of weights; where the encoder was not yet a layer of its own, a copy that is so."""
+    with h5py.File(path) as file:
+        layers = list(file.get("layers", ()))
+    backbones = [name for name in layers if name.endswith("_backbone")]
+    if not backbones:
+        yield path
+        return
+    moved = {f"layers/{backbones[0]}": "layers/transformer/backbone"}
+    # The pooler was inside of the backbone alone, so that the head's layer was the first.
+    if "dense_1" not in layers and any(layer.name == "pooled_dense" for layer in model.layers):
+        moved["layers/dense"] = "layers/dense_1"
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copy(path, folder))
+        with h5py.File(copy, "r+") as file:
+            for before, after in moved.items():
+                file.move(before, after)
+        yield copy
 
 
 def random_state(model: Any) -> list[Any]:
