@@ -154,6 +154,29 @@ def test_rows_of_an_embedding_that_no_batch_has_move_the_same_in_both(monkeypatc
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_a_hundred_steps_end_at_the_same_weights(monkeypatch, accumulate):
+    """With schedule, decay, clipping and accumulation; batches of words that come and go."""
+    random = np.random.default_rng(3)
+    ids, targets = random.integers(0, 40, (800, 5)), random.normal(0, 3, (800, 1))
+    after = []
+    for fused in (True, False):
+        if not fused:
+            monkeypatch.setattr("tfft.optim._adamw", lambda: AdamW)
+        keras.utils.set_random_seed(1)
+        layers = [keras.layers.Embedding(60, 6), keras.layers.Flatten(), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.layers.Input((5,), dtype="int32"), *layers])
+        options = {"weight_decay": 0.1, "clip_norm": 0.5, "accumulate": accumulate}
+        optimizer = build_optimizer(learning_rate=1e-2, num_batches=100, **options)
+        model.compile(optimizer=optimizer, loss="mse")
+        before = model.get_weights()
+        model.fit(ids, targets, batch_size=8, epochs=1, shuffle=False, verbose=0)
+        after.append(model.get_weights())
+    for start, ours, theirs in zip(before, *after, strict=True):
+        assert np.abs(ours - start).max() > 0.005
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 def test_amsgrad_is_refused():
     with pytest.raises(ValueError, match="amsgrad"):
         AdamW(0.1, amsgrad=True)
