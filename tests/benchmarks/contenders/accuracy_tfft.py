@@ -6,9 +6,12 @@ from typing import Any
 
 from common import WindowDone, accuracy_answer, import_tensorflow, run_contender, versions
 
+from tfft.memory import keep_freed_memory
+
 
 def contend(order: dict[str, Any]) -> dict[str, Any]:
     """Seconds from the start of the process, and the accuracy of each epoch."""
+    keep_freed_memory()  # as the command does
     import_tensorflow(order["threads"])
     import keras
     from keras_fit import add_to_fit

@@ -14,10 +14,13 @@ from common import (
     versions,
 )
 
+from tfft.memory import keep_freed_memory
+
 
 def contend(order: dict[str, Any]) -> dict[str, Any]:
     """Trains as `tfft fit` does; nothing but a callback is added."""
     start = time.perf_counter()
+    keep_freed_memory()  # as the command does
     import_tensorflow(order["threads"])
     from keras_fit import StepTimer, add_to_fit, tokens_by_step
     from rich.console import Console
