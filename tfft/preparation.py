@@ -9,7 +9,7 @@ import keras
 from tfft.backbones.attention import set_attention_dropout
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder
 from tfft.backbones.encoder import Encoder
-from tfft.backbones.transformer import packed
+from tfft.backbones.transformer import freeze_layers, packed
 from tfft.config import Experiment
 from tfft.data.examples import Examples, file_path
 from tfft.data.pipeline import TokenizedSet
@@ -80,7 +80,7 @@ def prepare(experiment: Experiment, cache: Path | None = None) -> Prepared:
 def build_encoder(experiment: Experiment, train: Split) -> Encoder:
     """The encoder that the config's `backbone` section describes."""
     section = experiment.backbone
-    options = section.model_dump(exclude={"preset", "attention_dropout"})
+    options = section.model_dump(exclude={"preset", "attention_dropout", "freeze"})
     options["dtype"] = experiment.training.precision
     if section.preset == "random":
         if options["vocabulary"]:
@@ -92,6 +92,8 @@ def build_encoder(experiment: Experiment, train: Split) -> Encoder:
         encoder = load_encoder(section.preset, **options)
     if section.attention_dropout is not None:
         set_attention_dropout(encoder.backbone, section.attention_dropout)
+    if section.freeze is not None:
+        freeze_layers(encoder.backbone, section.freeze)
     return encoder
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfft.backbones.attention import set_attention_dropout
-from tfft.backbones.transformer import Transformer, fused, packed
+from tfft.backbones.transformer import Transformer, freeze_layers, fused, packed
 from tfft.errors import ConfigError
 
 IDS = np.array([[2, 5, 6, 7, 3, 0, 0], [2, 9, 3, 0, 0, 0, 0], [2, 5, 5, 8, 9, 1, 3]], "int32")
@@ -93,6 +93,17 @@ def test_attention_dropout_of_its_own(encoder):
     traced = tf.function(lambda given: Transformer(encoder.backbone)(given, training=True))
     graph = traced.get_concrete_function(features(encoder)).graph
     assert sum("RandomUniform" in node.type for node in graph.get_operations()) == len(others)
+
+
+def test_frozen_layers_have_no_gradients(encoder):
+    freeze_layers(encoder.backbone, 1)
+    trained = encoder.backbone.trainable_weights
+    top = encoder.backbone.transformer_layers[1].trainable_weights
+    pooler = 2 if encoder.family_name == "bert" else 0
+    assert {id(weight) for weight in top} <= {id(weight) for weight in trained}
+    assert len(trained) == len(top) + pooler
+    with pytest.raises(ConfigError, match=r"freeze is 3, but the backbone has 2 layers"):
+        freeze_layers(encoder.backbone, 3)
 
 
 def test_is_saved_with_a_model(encoder, tmp_path):

@@ -202,13 +202,19 @@ def build_parser(description: str, *, rounds: int = 3) -> argparse.ArgumentParse
     parser.add_argument(
         "--torch-python", default=sys.executable, help="the Python of the contenders on PyTorch"
     )
-    parser.add_argument("--only", default="", help="run contenders with this in their name alone")
+    parser.add_argument("--only", default="", help="the contenders with one of these in their name")
     return parser
 
 
 def chosen(jobs: Sequence[Job], only: str) -> list[Job]:
-    """The jobs whose contender has `only` in its name; all for an empty one."""
-    return [job for job in jobs if only.lower() in job.contender.lower()]
+    """The jobs whose contender has one of the names in its own; all for an empty `only`.
+
+    Args:
+        jobs: all.
+        only: names, or parts of names, with commas between them.
+    """
+    names = only.lower().split(",")
+    return [job for job in jobs if any(name in job.contender.lower() for name in names)]
 
 
 def describe_machine(threads: int) -> dict[str, Any]:

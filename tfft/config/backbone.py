@@ -20,6 +20,9 @@ class BackboneOptions(Section):
     attention_dropout: Fraction | None = None
     """Of attention alone; null: as `dropout`. 0 makes training on long rows faster."""
 
+    freeze: Annotated[int, Field(ge=0)] | None = None
+    """The embeddings and so many of the lowest layers stay as they are; null: all is trained."""
+
     @model_validator(mode="after")
     def _attention_can_drop(self) -> "BackboneOptions":
         if self.attention_dropout and not self.dropout:
