@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
     """Makes freed memory stay with this process, for the next tensor.
 
     A training step makes and frees the same large tensors over and over. glibc maps each from the
-    system and unmaps it, and the system clears its pages anew: on 2 cores that took an eighth of
+    system and unmaps it, and the system clears its pages anew: on 2 cores that took a tenth of
     a step of MiniLM. Call it before TensorFlow starts its threads. What the process needs at its
     peak hardly changes; it gives nothing back until it ends, so it is for commands, not libraries.
 
