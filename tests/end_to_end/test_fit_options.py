@@ -187,3 +187,30 @@ def test_several_training_files_of_different_shapes(place):
     more = {"path": "more.tsv", "header": False, "columns": {"text": 1, "label": 0}}
     config = place.write_config(data={"train": ["train.csv", more]})
     assert len(prepare(tfft.load_config(config)).splits["train"]) == 249
+
+
+def test_what_of_the_backbone_is_frozen_and_drops(place):
+    from tfft.config import load_config
+    from tfft.preparation import prepare
+
+    options = {"dropout": 0.2, "attention_dropout": 0.0, "freeze": 1}
+    config = place.write_config(backbone=options)
+    backbone = prepare(load_config(config)).encoder.backbone
+    assert not backbone.transformer_layers[0].trainable
+    assert not backbone.token_embedding.trainable
+    attention = backbone.transformer_layers[0]._self_attention_layer
+    assert attention._dropout_layer.rate == 0.0
+    assert backbone.transformer_layers[0]._feedforward_dropout.rate == 0.2
+
+
+def test_packed_rows_train_as_rows_of_their_own(place, monkeypatch):
+    """All rows are one batch here, so that the order says nothing."""
+    training = {"epochs": 2, "batch_size": 240}
+    assert place.fit(training=training) == 0
+    alone = place.read_history()
+    place.run = place.folder / "packed"
+    monkeypatch.setattr("tfft.training.training_dataset", None)  # would not be called
+    assert place.fit(training=training | {"packing": True}) == 0
+    for one, other in zip(alone, place.read_history(), strict=True):
+        for name in ("loss", "val_loss"):
+            assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-4)
