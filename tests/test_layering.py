@@ -13,7 +13,7 @@ LEVELS = [
     {"errors"},
     {"config"},
     {"text", "cli", "memory"},
-    {"data", "metrics", "console", "adamw"},
+    {"data", "metrics", "console", "adamw", "fused_dropout"},
     {"backbones", "devices", "fused_adam"},
     {"tasks"},
     {"callbacks", "optim", "runs", "presets"},

@@ -120,6 +120,8 @@ def train(
         loss=prepared.task.loss(model),
         weighted_metrics=prepared.task.metrics(),
     )
+    # Or the first step would be traced twice: once to make these variables, once more without.
+    model._symbolic_build(data_batch=dataset.element_spec)
     stopper = build_early_stopping(prepared)
     if checkpoint:
         restore_training(model, directory, checkpoint, stopper, console)

@@ -193,7 +193,7 @@ def test_weight_is_one_by_default(encoder):
     assert rows.targets is None
 
 
-@pytest.mark.parametrize("num_rows", [1, 1024, 1025])
+@pytest.mark.parametrize("num_rows", [1, TEXTS_PER_CALL, TEXTS_PER_CALL + 1])
 def test_each_text_is_tokenized_once_for_all_epochs(encoder, num_rows):
     counts = Counter()
 

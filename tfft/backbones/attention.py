@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfft.backbones.pointwise import drop
+
 
 def set_attention_dropout(backbone: Any, rate: float) -> None:
     """Gives the attention of an encoder another dropout rate than the rest.
@@ -94,7 +96,7 @@ def attend(
     query = query * ops.cast(attention._inverse_sqrt_key_dim, query.dtype)
     shares = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)) + bias, axis=-1)
     if attention._dropout > 0:
-        shares = attention._dropout_layer(shares, training=training)
+        shares = drop(attention._dropout_layer, shares, training)
     mixed = ops.transpose(ops.matmul(shares, value), (0, 2, 1, 3))
     batch_size, length, num_heads, head_dim = ops.shape(mixed)
     return ops.reshape(mixed, (batch_size, length, num_heads * head_dim))

@@ -37,7 +37,7 @@ def load_encoder(
             preset name or address, `hf://user/model`, or a local KerasHub or Hugging Face
             directory.
         sequence_length: the most pieces of an example. Default: what the backbone allows.
-        truncation: where longer texts are cut; see `tfft.text.segments.truncate`.
+        truncation: where longer texts are cut; see `tfft.text.segments.place_in_text`.
         dropout: hidden and attention dropout. Default: what the preset says.
         dtype: a Keras dtype policy such as `mixed_bfloat16`. Default: the global one.
         load_weights: false gives random weights in the preset's dimensions.
@@ -96,7 +96,7 @@ def build_random_encoder(
         hidden_dim: of the vectors; a multiple of `num_heads`.
         intermediate_dim: of the feed-forward part.
         sequence_length: the most pieces of an example, and the backbone's positions.
-        truncation: where longer texts are cut; see `tfft.text.segments.truncate`.
+        truncation: where longer texts are cut; see `tfft.text.segments.place_in_text`.
         dropout: hidden and attention dropout.
         dtype: a Keras dtype policy. Default: the global one.
     """

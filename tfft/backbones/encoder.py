@@ -21,7 +21,7 @@ class Encoder:
             features but no texts.
         sequence_length: the most pieces of an example, special ones included. Default: what the
             backbone's position table holds; 512 where it has none.
-        truncation: where longer texts are cut; see `tfft.text.segments.truncate`.
+        truncation: where longer texts are cut; see `tfft.text.segments.place_in_text`.
         strip_accents: WordPiece: whether "é" is read as "e". Default: as the tokenizer's
             `lowercase` says.
 

@@ -1,4 +1,4 @@
-"""GELU and layer normalisation that keep little for the backward pass.
+"""GELU, layer normalisation and dropout that keep little for the backward pass.
 
 Outside XLA each operation of a formula keeps its operands until the gradient has been computed: for
 GELU six tensors of the widest kind that a model has. Here the gradient is written down, and what it
@@ -8,6 +8,7 @@ needs beside the input is computed again. Values and gradients are the same up t
 import math
 from typing import Any
 
+import keras
 from keras import ops
 
 # Of the tanh form of GELU (Hendrycks and Gimpel 2016): x sigmoid(2 LINEAR x (1 + CUBIC x^2)).
@@ -61,6 +62,16 @@ def gelu_erf(inputs: Any) -> Any:
 
 # By the names of the functions in KerasHub and in Keras.
 GELU = {"gelu_approximate": gelu_tanh, "gelu": gelu_erf}
+
+
+def drop(layer: Any, inputs: Any, training: bool | None) -> Any:
+    """A `keras.layers.Dropout`, on TensorFlow with random numbers that are cheaper to draw."""
+    is_covered = "call" in vars(layer)  # by a dropout schedule, which has a rate of its own
+    if not training or not layer.rate or is_covered or keras.backend.backend() != "tensorflow":
+        return layer(inputs, training=training)
+    from tfft import fused_dropout
+
+    return fused_dropout.drop(inputs, layer.rate, layer.seed_generator)
 
 
 def normalise(norm: Any, inputs: Any) -> Any:

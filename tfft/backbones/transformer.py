@@ -17,7 +17,7 @@ import keras
 from keras import ops
 
 from tfft.backbones.attention import Fused, attend, projections
-from tfft.backbones.pointwise import activate, normalise
+from tfft.backbones.pointwise import activate, drop, normalise
 from tfft.errors import ConfigError
 
 
@@ -100,7 +100,7 @@ class Transformer(keras.layers.Layer):
             places = backbone.position_embedding(tokens, positions=positions)
             vectors = tokens + places + backbone.segment_embedding(inputs["segment_ids"])
         vectors = normalise(backbone.embeddings_layer_norm, vectors)
-        return backbone.embeddings_dropout(vectors, training=training)
+        return drop(backbone.embeddings_dropout, vectors, training)
 
     def compute_output_spec(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
         """Shape and dtype of the result: JAX cannot find them where lengths are unknown."""
@@ -267,11 +267,11 @@ def finish(layer: Any, mixed: Any, queries: Any, training: bool | None) -> Any:
     """
     output = layer._self_attention_layer._output_dense
     mixed = ops.matmul(mixed, ops.reshape(output.kernel, (mixed.shape[-1], -1))) + output.bias
-    mixed = layer._self_attention_dropout(mixed, training=training)
+    mixed = drop(layer._self_attention_dropout, mixed, training)
     mixed = normalise(layer._self_attention_layer_norm, mixed + queries)
     wide = activate(layer._feedforward_intermediate_dense, mixed)
     narrow = activate(layer._feedforward_output_dense, wide)
-    narrow = layer._feedforward_dropout(narrow, training=training)
+    narrow = drop(layer._feedforward_dropout, narrow, training)
     return normalise(layer._feedforward_layer_norm, narrow + mixed)
 
 

@@ -97,6 +97,10 @@ class ScheduledCall:
         if self.noise_shape is not None:
             shape = tuple(n or s for n, s in zip(self.noise_shape, shape, strict=True))
         rate = self.rate(self.position.state.value)
+        if keras.backend.backend() == "tensorflow":
+            from tfft import fused_dropout
+
+            return fused_dropout.drop(inputs, rate, self.seed, shape)
         kept = keras.random.uniform(shape, dtype="float32", seed=self.seed) >= rate
         scaled = inputs * ops.cast(1.0 / (1.0 - rate), inputs.dtype)
         return ops.where(kept, scaled, ops.zeros_like(inputs))

@@ -5,7 +5,9 @@ and pad -> prefetch.
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +20,7 @@ from tfft.data.examples import Examples
 Inputs = Callable[[dict[str, Any]], dict[str, Any]]
 Pad = Callable[..., dict[str, Any]]
 
-TEXTS_PER_CALL = 1024
+TEXTS_PER_CALL = 4096
 EXAMPLES_AT_ONCE = 512
 IGNORED = -1
 
@@ -115,18 +117,7 @@ def tokenize(
         targets: one entry a row.
         sample_weight: float32, one entry a text. Default: 1 for each.
     """
-    # Utf-8 with "replace": a lone surrogate from a json file must not end a training.
-    encoded = {
-        name: np.array([text.encode("utf-8", "replace") for text in column], object)
-        for name, column in texts.items()
-    }
-    if len(next(iter(encoded.values()))) <= TEXTS_PER_CALL:
-        # Tracing the graph of a data set takes longer than so few texts do.
-        parts = [inputs({name: tf.constant(column) for name, column in encoded.items()})]
-    else:
-        dataset = tf.data.Dataset.from_tensor_slices(encoded).batch(TEXTS_PER_CALL)
-        dataset = dataset.map(inputs, num_parallel_calls=tf.data.AUTOTUNE)
-        parts = list(dataset.prefetch(tf.data.AUTOTUNE))
+    parts = _tokenize_parts(texts, inputs)
     alignments = [part.pop("alignment") for part in parts if "alignment" in part]
     alignment = _join_alignments(alignments) if alignments else None
     features = _join(parts)
@@ -136,6 +127,31 @@ def tokenize(
     else:
         weights = sample_weight if alignment is None else sample_weight[alignment.example]
     return TokenizedSet(features, lengths, targets, weights, alignment)
+
+
+def _tokenize_parts(texts: dict[str, list[str]], inputs: Inputs) -> list[dict[str, Any]]:
+    """The features of `TEXTS_PER_CALL` texts at a time, several times at once."""
+
+    def tensors(start: int) -> dict[str, tf.Tensor]:
+        # Utf-8 with "replace": a lone surrogate from a json file must not end a training.
+        return {
+            name: tf.constant(
+                [
+                    text.encode("utf-8", "replace")
+                    for text in column[start : start + TEXTS_PER_CALL]
+                ],
+                tf.string,
+            )
+            for name, column in texts.items()
+        }
+
+    starts = range(0, len(next(iter(texts.values()))), TEXTS_PER_CALL)
+    if len(starts) <= 1:  # tracing would take longer
+        return [inputs(tensors(0))]
+    signature = {name: tf.TensorSpec([None], tf.string) for name in texts}
+    traced = tf.function(inputs, input_signature=[signature], autograph=False)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda start: traced(tensors(start)), starts))
 
 
 def _join(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

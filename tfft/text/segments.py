@@ -1,8 +1,9 @@
 """Puts special pieces around texts and cuts what is too long: `[CLS] a [SEP] b [SEP]`.
 
-Everything here is TensorFlow on ragged tensors, so that the training pipeline and the SavedModel
-do the same. Only core operations are used: KerasHub's packer would put `RoundRobinTrim` into the
-graph, which TensorFlow Serving before 2.20 does not have.
+Everything here is TensorFlow, so that the training pipeline and the SavedModel do the same. Only
+core operations are used: KerasHub's packer would put `RoundRobinTrim` into the graph, which
+TensorFlow Serving before 2.20 does not have. Each piece of the result is looked up by its place, in
+some thirty operations; joining ragged tensors would be a thousand, which every request waits for.
 """
 
 import tensorflow as tf
@@ -25,24 +26,39 @@ def pack_segments(
         start_id: what stands first.
         end_id: what closes each text.
         num_separators: how many `end_id` stand between two texts (RoBERTa: 2).
-        truncation: `end`, `head`, `both` or `middle`; see `truncate`.
+        truncation: `end`, `head`, `both` or `middle`; see `place_in_text`.
 
     Returns:
         token_ids and segment_ids (0 for the first text with its special pieces, 1 for the second),
         ragged int32 (batch_size, pieces).
     """
     num_special = 1 + len(segments) + (num_separators - 1) * (len(segments) - 1)
-    budgets = split_budget([s.row_lengths() for s in segments], sequence_length - num_special)
-    cut = [truncate(s, b, truncation) for s, b in zip(segments, budgets, strict=True)]
-    rows = cut[0].nrows()
-    start = _column(start_id, rows, 1)
-    parts = [start, cut[0], _column(end_id, rows, 1)]
-    numbers = [tf.zeros_like(part) for part in parts]
-    if len(cut) == 2:
-        second = [_column(end_id, rows, num_separators - 1), cut[1], _column(end_id, rows, 1)]
-        parts += second
-        numbers += [tf.ones_like(part) for part in second]
-    return tf.concat(parts, axis=1), tf.concat(numbers, axis=1)
+    lengths = [segment.row_lengths() for segment in segments]
+    kept = split_budget(lengths, sequence_length - num_special)
+    total = tf.add_n(kept) + num_special
+    splits = tf.concat([[tf.constant(0, total.dtype)], tf.cumsum(total)], axis=0)
+    places = tf.range(splits[-1])
+    row = tf.searchsorted(splits, places, side="right", out_type=tf.int64) - 1
+    place = places - tf.gather(splits, row)  # in its row
+    # Where each piece of the result stands in `pool`.
+    pool = tf.concat([*(s.values for s in segments), [start_id, end_id]], axis=0)
+    end = tf.size(pool, tf.int64) - 1
+    source = tf.where(place == 0, end - 1, end)
+    begin, before = tf.ones_like(row), tf.constant(0, tf.int64)
+    for segment, length, keep in zip(segments, lengths, kept, strict=True):
+        here, keep_here = place - begin, tf.gather(keep, row)
+        there = place_in_text(here, keep_here, tf.gather(length, row), truncation)
+        there += tf.gather(segment.row_starts(), row) + before
+        source = tf.where((here >= 0) & (here < keep_here), there, source)
+        begin, before = (
+            begin + keep_here + num_separators,
+            before + tf.size(segment.values, tf.int64),
+        )
+    token_ids = tf.gather(pool, source)
+    second = tf.zeros_like(token_ids)
+    if len(segments) == 2:
+        second = tf.cast(place >= tf.gather(kept[0], row) + 2, tf.int32)
+    return _ragged(token_ids, splits), _ragged(second, splits)
 
 
 def split_budget(lengths: list[tf.Tensor], budget: int) -> list[tf.Tensor]:
@@ -68,29 +84,26 @@ def split_budget(lengths: list[tf.Tensor], budget: int) -> list[tf.Tensor]:
     return [first_kept, second_kept]
 
 
-def truncate(pieces: tf.RaggedTensor, keep: tf.Tensor, truncation: str) -> tf.RaggedTensor:
-    """Cuts each row to its length.
+def place_in_text(
+    place: tf.Tensor, keep: tf.Tensor, length: tf.Tensor, truncation: str
+) -> tf.Tensor:
+    """Where a piece that is kept stands in the whole text.
 
     Args:
-        pieces: ragged (batch_size, pieces).
-        keep: int64 (batch_size,), how many to keep of each row.
+        place: int64, of the piece among those that are kept of its text.
+        keep: int64, how many are kept.
+        length: int64, how many pieces the text has.
         truncation: `end` cuts the end; `head` cuts the beginning; `both` cuts both and keeps the
             middle; `middle` cuts the middle and keeps beginning and end, the method `head+tail` of
             Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?".
     """
-    lengths = pieces.row_lengths()
-    position = tf.ragged.range(lengths)
-    drop = (lengths - keep)[:, tf.newaxis]
-    kept, length = keep[:, tf.newaxis], lengths[:, tf.newaxis]
+    if truncation == "end":
+        return place
+    dropped = length - keep
     if truncation == "middle":
-        beginning = kept - kept // 2
-        mask = (position < beginning) | (position >= length - (kept - beginning))
-    else:
-        first = {"end": drop * 0, "head": drop, "both": drop // 2}[truncation]
-        mask = (position >= first) & (position < first + kept)
-    return tf.ragged.boolean_mask(pieces, mask)
+        return tf.where(place < keep - keep // 2, place, place + dropped)
+    return place + {"head": dropped, "both": dropped // 2}[truncation]
 
 
-def _column(value: int, rows: tf.Tensor, width: int) -> tf.RaggedTensor:
-    filled = tf.fill([tf.cast(rows, tf.int32), width], tf.constant(value, tf.int32))
-    return tf.RaggedTensor.from_tensor(filled)
+def _ragged(values: tf.Tensor, splits: tf.Tensor) -> tf.RaggedTensor:
+    return tf.RaggedTensor.from_row_splits(values, splits, validate=False)
