@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 from rich.console import Console
 
 from tfft.backbones.transformer import packed
@@ -120,8 +121,6 @@ def train(
         loss=prepared.task.loss(model),
         weighted_metrics=prepared.task.metrics(),
     )
-    # Or the first step would be traced twice: once to make these variables, once more without.
-    model._symbolic_build(data_batch=dataset.element_spec)
     stopper = build_early_stopping(prepared)
     if checkpoint:
         restore_training(model, directory, checkpoint, stopper, console)
@@ -139,6 +138,9 @@ def train(
             scores=shown_scores(prepared),
         ) as progress,
     ):
+        if keras.backend.backend() == "tensorflow":
+            # Or the step would be traced twice: once to make these variables, once with them.
+            model._symbolic_build(data_batch=dataset.element_spec)
         model.fit(
             dataset,
             epochs=training.epochs,

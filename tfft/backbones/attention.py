@@ -57,12 +57,15 @@ class Fused:
         return self._weights[id(layers[0])]
 
 
-def project(layers: list[Any], vectors: Any, fused: Fused | None = None) -> list[Any]:
+def project(
+    layers: list[Any], vectors: Any, batch_size: Any, fused: Fused | None = None
+) -> list[Any]:
     """Several projections to heads in one matrix product.
 
     Args:
         layers: `keras.layers.EinsumDense` with kernels (hidden_dim, heads, head_dim).
-        vectors: (batch_size, length, hidden_dim).
+        vectors: (batch_size * length, hidden_dim).
+        batch_size: how many rows these are of.
         fused: their weights side by side, if there already.
 
     Returns:
@@ -70,10 +73,9 @@ def project(layers: list[Any], vectors: Any, fused: Fused | None = None) -> list
     """
     _, num_heads, head_dim = layers[0].kernel.shape
     kernel, bias = fused.of(layers) if fused else side_by_side(layers)
-    batch_size, length, _ = ops.shape(vectors)
     heads = ops.reshape(
         ops.matmul(vectors, kernel) + bias,
-        (batch_size, length, len(layers), num_heads, head_dim),
+        (batch_size, -1, len(layers), num_heads, head_dim),
     )
     return list(ops.unstack(ops.transpose(heads, (2, 0, 3, 1, 4)), num=len(layers), axis=0))
 
@@ -86,17 +88,31 @@ def attend(
     training: bool | None,
     fused: Fused | None = None,
 ) -> Any:
-    """The heads of a `keras.layers.MultiHeadAttention` side by side, not yet projected."""
+    """The heads of a `keras.layers.MultiHeadAttention` side by side, not yet projected.
+
+    Args:
+        attention: the layer.
+        queries: (batch_size * queries, hidden_dim), the vectors that look.
+        vectors: (batch_size * length, hidden_dim), those that are looked at; the same object where
+            all look.
+        bias: added to the scores, (batch_size, 1, queries or 1, length).
+        training: whether to drop.
+        fused: weights that stand side by side already.
+
+    Returns:
+        (batch_size * queries, heads * head_dim).
+    """
+    batch_size = ops.shape(bias)[0]
     if queries is vectors:
         (together,) = projections(attention, together=True)
-        query, key, value = project(together, vectors, fused)
+        query, key, value = project(together, vectors, batch_size, fused)
     else:
         first, rest = projections(attention, together=False)
-        (query,), (key, value) = project(first, queries, fused), project(rest, vectors, fused)
+        (query,) = project(first, queries, batch_size, fused)
+        key, value = project(rest, vectors, batch_size, fused)
     query = query * ops.cast(attention._inverse_sqrt_key_dim, query.dtype)
     shares = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)) + bias, axis=-1)
     if attention._dropout > 0:
         shares = drop(attention._dropout_layer, shares, training)
     mixed = ops.transpose(ops.matmul(shares, value), (0, 2, 1, 3))
-    batch_size, length, num_heads, head_dim = ops.shape(mixed)
-    return ops.reshape(mixed, (batch_size, length, num_heads * head_dim))
+    return ops.reshape(mixed, (-1, mixed.shape[-2] * mixed.shape[-1]))

@@ -3,7 +3,8 @@
 The layers, their weights and the function are those of the backbone: results differ in the order of
 sums alone. What is done otherwise:
 
-- queries, keys and values come from one matrix product instead of three einsums;
+- vectors stand in one matrix, so that each product is a plain one;
+- queries, keys and values come from one product instead of three einsums;
 - padding is masked by one addition instead of two selections;
 - where a head reads only the first piece, the last layer computes only that;
 - rows can be packed: several examples in one, which do not see each other.
@@ -56,25 +57,30 @@ class Transformer(keras.layers.Layer):
         if self.num_packed:
             return self._packed(inputs, self.num_packed, training)
         vectors = self._embed(inputs, None, training)
+        rows, hidden_dim = ops.shape(vectors)[:-1], vectors.shape[-1]
         bias = padding_bias(inputs["padding_mask"], vectors.dtype)
-        vectors = self._all_but_last(vectors, bias, training)
-        queries = vectors[:, :1] if self.first_only else vectors
-        return encode(self._last, queries, vectors, bias, training, self.fused)
+        vectors = self._all_but_last(flat(vectors), bias, training)
+        queries = vectors
+        if self.first_only:
+            queries = ops.reshape(vectors, (*rows, hidden_dim))[:, 0]
+        vectors = encode(self._last, queries, vectors, bias, training, self.fused)
+        return ops.reshape(vectors, (rows[0], 1 if self.first_only else rows[1], hidden_dim))
 
     def _packed(self, inputs: dict[str, Any], num_packed: int, training: bool | None) -> Any:
         numbers = inputs["padding_mask"]
         is_same = ops.equal(ops.expand_dims(numbers, 2), ops.expand_dims(numbers, 1))
         positions = ops.sum(ops.cast(ops.tril(is_same, -1), "int32"), axis=2)
         vectors = self._embed(inputs, positions, training)
+        shape = (*ops.shape(vectors)[:-1], vectors.shape[-1])
         bias = ops.cast(ops.logical_not(ops.expand_dims(is_same, 1)), vectors.dtype)
         bias = bias * lowest(vectors.dtype)
-        vectors = self._all_but_last(vectors, bias, training)
+        vectors = self._all_but_last(flat(vectors), bias, training)
         if not self.first_only:
-            return encode(self._last, vectors, vectors, bias, training)
+            return ops.reshape(encode(self._last, vectors, vectors, bias, training), shape)
         mixed = attend(self._last._self_attention_layer, vectors, vectors, bias, training)
         starts = first_places(numbers, positions, num_packed)
-        mixed, vectors = (ops.take(_flat(each), starts, axis=0) for each in (mixed, vectors))
-        return finish(self._last, mixed[:, None], vectors[:, None], training)
+        mixed, vectors = (ops.take(each, starts, axis=0) for each in (mixed, vectors))
+        return finish(self._last, mixed, vectors, training)[:, None]
 
     @property
     def _last(self) -> Any:
@@ -240,15 +246,15 @@ def encode(
 
     Args:
         layer: a `keras_hub.layers.TransformerEncoder`.
-        queries: (batch_size, queries, hidden_dim), the vectors that are wanted.
-        vectors: (batch_size, length, hidden_dim), those that they look at; the same object where
+        queries: (batch_size * queries, hidden_dim), the vectors that are wanted.
+        vectors: (batch_size * length, hidden_dim), those that they look at; the same object where
             all are wanted.
         bias: added to attention scores, (batch_size, 1, queries or 1, length).
         training: whether to drop.
         fused: weights that stand side by side already.
 
     Returns:
-        (batch_size, queries, hidden_dim).
+        (batch_size * queries, hidden_dim).
     """
     attention = layer._self_attention_layer
     return finish(
@@ -261,8 +267,8 @@ def finish(layer: Any, mixed: Any, queries: Any, training: bool | None) -> Any:
 
     Args:
         layer: as for `encode`.
-        mixed: (batch_size, queries, hidden_dim), what `attend` returned.
-        queries: (batch_size, queries, hidden_dim), what the layer was given.
+        mixed: (batch_size * queries, hidden_dim), what `attend` returned.
+        queries: (batch_size * queries, hidden_dim), what the layer was given.
         training: whether to drop.
     """
     output = layer._self_attention_layer._output_dense
@@ -275,5 +281,6 @@ def finish(layer: Any, mixed: Any, queries: Any, training: bool | None) -> Any:
     return normalise(layer._feedforward_layer_norm, narrow + mixed)
 
 
-def _flat(vectors: Any) -> Any:
+def flat(vectors: Any) -> Any:
+    """(rows, hidden_dim) of (batch_size, length, hidden_dim): products of two axes need no more."""
     return ops.reshape(vectors, (-1, vectors.shape[-1]))
