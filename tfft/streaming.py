@@ -71,6 +71,10 @@ class LiveRows(StreamedRows):
         self._blocks = blocks
         self._num_files = num_files
 
+    @property
+    def used_pieces(self) -> None:
+        """Not known: in a later epoch the files may have others."""
+
     def buffers(self, random: np.random.Generator) -> Iterator[list[Block]]:
         """The blocks as they come from the files, `BUFFER_BLOCKS` at a time."""
         yield from cut(self._blocks(random.permutation(self._num_files).tolist()), BUFFER_BLOCKS)
