@@ -120,11 +120,15 @@ def test_nothing_is_kept_or_updated_for_the_other_rows(build):
 
 
 def test_answers_before_meanwhile_and_afterwards(build):
-    model = build()
-    before, of_some = answers(model), answers(model, IDS)
+    """What Keras has compiled for one table, for such a batch, is not used with the other."""
+    plain, model, later = build(), build(), IDS + 12
+    assert_same(answers(model, IDS), answers(plain, IDS))
     with used_rows(model, USED):
-        assert_same(answers(model, IDS), of_some)
-    assert_same(answers(model), before)
+        fit(model)
+        meanwhile = answers(model, IDS)
+    fit(plain)
+    assert_same(meanwhile, answers(plain, IDS))
+    assert_same(answers(model, later), answers(plain, later))
 
 
 # --------------------------------------------------------------------------------- the plain way
