@@ -40,8 +40,9 @@ def build(build_tiny_encoder):
         if freeze is not None:
             freeze_layers(encoder.backbone, freeze)
         model = TextClassification(["a", "b"]).build_model(encoder)
-        # With a schedule that warms up and goes down, decay and clipping.
-        sizes = {"learning_rate": 0.02, "num_batches": 24, "clip_norm": 0.5}
+        # With a schedule that warms up and goes down, decay and clipping. The bias of keys has no
+        # gradient but rounding, which a small epsilon would make as large as any.
+        sizes = {"learning_rate": 0.02, "num_batches": 24, "clip_norm": 0.5, "epsilon": 1e-4}
         optimizer = build_optimizer(**{**sizes, "weight_decay": 2.0, **options})
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(optimizer=optimizer, loss=loss)

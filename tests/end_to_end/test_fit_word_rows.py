@@ -1,5 +1,7 @@
 """A run that trains only the rows of its words leaves what one that trains all of them does."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -8,14 +10,16 @@ import tfft
 from tfft.backbones import word_rows
 from tfft.callbacks.checkpoints import Checkpoints
 from tfft.config import load_config
+from tfft.errors import DataError
 from tfft.preparation import prepare, used_pieces
 
 UNUSED = ["zebra", "museum", *(f"word{number}" for number in range(150))]
 SECTIONS = {
     "task": {"dropout": 0.1},
     "backbone": {"vocabulary": "vocabulary.txt", "dropout": 0.1},
-    # So large a decay that what is not decayed is seen.
-    "optimizer": {"learning_rate": 1e-3, "weight_decay": 5.0},
+    # So large a decay that what is not decayed is seen; and an epsilon over the rounding that is
+    # the whole gradient of some biases.
+    "optimizer": {"learning_rate": 1e-3, "weight_decay": 5.0, "epsilon": 1e-5},
     "training": {"epochs": 4, "batch_size": 32},
     # No epoch betters the first by half: training stops after the third, with the first's weights.
     "callbacks": {"early_stopping": {"patience": 2, "min_delta": 0.5}},
@@ -136,6 +140,21 @@ def test_what_is_used_is_what_training_and_validation_look_up(place):
     assert pieces == used_words(place) | {"zebra"}
 
 
-def test_where_the_files_are_read_in_each_epoch_it_is_not_known(place):
+def test_a_cache_of_before_does_not_say_what_is_used(place):
+    """Then the whole table is trained."""
+    sections = SECTIONS | {"data": {"cache": "disk"}}
+    experiment = load_config(place.write_config(**sections))
+    assert used_pieces(prepare(experiment, place.folder / "cache")) is not None
+    about = json.loads((place.folder / "cache" / "cache.json").read_text("utf-8"))
+    del about["tally"]["used_pieces"]
+    (place.folder / "cache" / "cache.json").write_text(json.dumps(about), "utf-8")
+    assert used_pieces(prepare(experiment, place.folder / "cache")) is None
+
+
+def test_words_that_come_into_a_file_while_it_is_trained_on(place):
     sections = SECTIONS | {"data": {"cache": "none"}}
-    assert used_pieces(prepare(load_config(place.write_config(**sections)))) is None
+    rows = prepare(load_config(place.write_config(**sections))).train
+    assert len(list(rows.buffers(np.random.default_rng(0)))) == 1
+    place.set_rows("train", [*place.rows("train"), {"text": "zebra", "label": "animals"}])
+    with pytest.raises(DataError, match="changed while they were trained on"):
+        list(rows.buffers(np.random.default_rng(0)))
