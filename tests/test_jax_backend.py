@@ -10,6 +10,8 @@ CHECKPOINTS = "callbacks/test_checkpoints.py::"
 FILES = [
     CHECKPOINTS + "test_callback_in_fit_writes_the_state_of_its_epoch",
     CHECKPOINTS + "test_training_goes_on_as_if_uninterrupted",
+    "backbones/test_word_rows.py::test_ends_as_plain_training[bert-options0]",
+    "backbones/test_word_rows.py::test_goes_on_as_if_uninterrupted",
     "tasks/test_crf.py::test_fit_follows_the_gradient",
     "tasks/test_losses.py",
     "test_optim.py",

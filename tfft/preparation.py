@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfft.backbones.attention import set_attention_dropout
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder
@@ -95,6 +96,16 @@ def build_encoder(experiment: Experiment, train: Split) -> Encoder:
     if section.freeze is not None:
         freeze_layers(encoder.backbone, section.freeze)
     return encoder
+
+
+def used_pieces(prepared: Prepared) -> np.ndarray | None:
+    """The pieces that a training looks up: its rows', validation's and padding; None: not known."""
+    parts = [prepared.train, prepared.tokenized.get("validation")]
+    found = [part.used_pieces for part in parts if part is not None]
+    known = [pieces for pieces in found if pieces is not None]
+    if len(known) < len(found):
+        return None
+    return np.unique(np.concatenate([*known, [prepared.encoder.pad_id]]))
 
 
 def in_float32(model: Any, prepared: Prepared) -> tuple[Any, Prepared]:

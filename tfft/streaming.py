@@ -18,6 +18,7 @@ from tfft.data.examples import Examples, file_path
 from tfft.data.shuffling import BUFFER_BLOCKS, StreamedRows, Tally
 from tfft.data.streamed_examples import StreamedExamples
 from tfft.data.table import cut
+from tfft.errors import DataError
 from tfft.inference import tokenize_examples
 from tfft.tasks.base import Task
 
@@ -72,8 +73,22 @@ class LiveRows(StreamedRows):
         self._num_files = num_files
 
     def buffers(self, random: np.random.Generator) -> Iterator[list[Block]]:
-        """The blocks as they come from the files, `BUFFER_BLOCKS` at a time."""
-        yield from cut(self._blocks(random.permutation(self._num_files).tolist()), BUFFER_BLOCKS)
+        """The blocks as they come from the files, `BUFFER_BLOCKS` at a time.
+
+        Raises:
+            DataError: the files have pieces that were not there when the rows were counted.
+        """
+        blocks = self._blocks(random.permutation(self._num_files).tolist())
+        yield from cut(map(self._checked, blocks), BUFFER_BLOCKS)
+
+    def _checked(self, block: Block) -> Block:
+        # The rows of the word table that are trained are chosen by the pieces of the first pass.
+        if not np.isin(block.token_ids.values, self.used_pieces).all():
+            raise DataError(
+                "The training files have changed while they were trained on: there are new words "
+                "in them. Leave them as they are, or set data.cache: disk, which reads them once."
+            )
+        return block
 
 
 def tokenized_blocks(parts: Iterable[Examples], task: Task, encoder: Encoder) -> Iterator[Block]:

@@ -7,6 +7,7 @@ import keras
 from rich.console import Console
 
 from tfft.backbones.transformer import packed
+from tfft.backbones.word_rows import used_rows
 from tfft.callbacks.checkpoints import (
     WEIGHTS,
     find_checkpoint,
@@ -24,7 +25,7 @@ from tfft.data.packing import packed_dataset
 from tfft.data.pipeline import TokenizedSet, training_dataset
 from tfft.data.shuffling import streamed_dataset
 from tfft.optim import build_optimizer
-from tfft.preparation import Prepared, in_float32, outputs_of, prepare
+from tfft.preparation import Prepared, in_float32, outputs_of, prepare, used_pieces
 from tfft.presets import save_preset
 from tfft.runs import RunDir
 from tfft.summary import print_start, print_summary
@@ -90,7 +91,8 @@ def run_experiment(
     directory.write_labels(prepared.task.labels)
     console = LoggedConsole(console, directory.path / "log.txt")
     print_start(model, prepared, where, console)
-    train(model, prepared, directory, resume=resume, console=console)
+    with used_rows(model, used_pieces(prepared)):
+        train(model, prepared, directory, resume=resume, console=console)
     model, prepared = in_float32(model, prepared)
     result = evaluate_splits(model, prepared)
     save(model, prepared, directory, result.metrics)

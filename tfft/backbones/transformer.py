@@ -42,6 +42,8 @@ class Transformer(keras.layers.Layer):
             compiled stay as they are: `packed` is for the time in which they are made.
         fused: None, or copies of the projections' weights that stand side by side already: see
             `fused`.
+        words: None, or what looks up pieces in place of the backbone's word table: see
+            `tfft.backbones.word_rows`.
     """
 
     def __init__(self, backbone: Any, *, first_only: bool = False, **options: Any) -> None:
@@ -50,6 +52,7 @@ class Transformer(keras.layers.Layer):
         self.first_only = first_only
         self.num_packed: int | None = None
         self.fused: Fused | None = None
+        self.words: Any = None
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
@@ -99,12 +102,11 @@ class Transformer(keras.layers.Layer):
 
     def _embed(self, inputs: dict[str, Any], positions: Any, training: bool | None) -> Any:
         backbone = self.backbone
-        if hasattr(backbone, "embeddings"):  # DistilBERT, RoBERTa
-            vectors = backbone.embeddings(inputs["token_ids"], positions=positions)
-        else:
-            tokens = backbone.token_embedding(inputs["token_ids"])
-            places = backbone.position_embedding(tokens, positions=positions)
-            vectors = tokens + places + backbone.segment_embedding(inputs["segment_ids"])
+        tokens = (self.words or backbone.token_embedding)(inputs["token_ids"])
+        tables = getattr(backbone, "embeddings", backbone)  # DistilBERT's and RoBERTa's are apart
+        vectors = tokens + tables.position_embedding(tokens, positions=positions)
+        if tables is backbone:
+            vectors = vectors + backbone.segment_embedding(inputs["segment_ids"])
         vectors = normalise(backbone.embeddings_layer_norm, vectors)
         return drop(backbone.embeddings_dropout, vectors, training)
 

@@ -12,6 +12,8 @@ import h5py
 import keras
 import numpy as np
 
+from tfft.backbones.word_rows import assign_whole_values, whole_values
+
 WEIGHTS, OPTIMIZER, STATE = "model.weights.h5", "optimizer.npz", "state.json"
 
 
@@ -74,7 +76,7 @@ def save_checkpoint(
     save_weights(aside / WEIGHTS, model)
     if with_optimizer:
         variables = [*model.optimizer.variables, *random_state(model)]
-        np.savez(aside / OPTIMIZER, *(keras.ops.convert_to_numpy(v) for v in variables))
+        np.savez(aside / OPTIMIZER, *whole_values(model, variables))
     (aside / STATE).write_text(json.dumps(state), "utf-8")
     old = place.with_name(place.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
@@ -144,6 +146,4 @@ def restore_checkpoint(place: Path, model: Any) -> None:
     model.optimizer.build(model.trainable_variables)
     with np.load(place / OPTIMIZER) as saved:
         values = [saved[name] for name in saved.files]
-    variables = [*model.optimizer.variables, *random_state(model)]
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    assign_whole_values(model, [*model.optimizer.variables, *random_state(model)], values)

@@ -69,6 +69,11 @@ class TokenizedSet:
         return np.bincount(self.lengths)
 
     @property
+    def used_pieces(self) -> np.ndarray:
+        """The ids of the pieces that occur, ascending."""
+        return np.unique(self.features["token_ids"].values.numpy())
+
+    @property
     def num_examples(self) -> int:
         """How many examples the rows are of."""
         if self.alignment is None:

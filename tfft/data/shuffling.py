@@ -27,6 +27,7 @@ class Tally:
 
     Attributes:
         num_pieces: of all rows.
+        used_pieces: the ids of the pieces that occur, ascending; None: not counted.
         length_counts: how many rows have 0, 1, 2, ... pieces.
         has_segments: whether rows have `segment_ids`.
         num_labels: of 0/1 targets; else 0.
@@ -35,6 +36,7 @@ class Tally:
     """
 
     num_pieces: int = 0
+    used_pieces: np.ndarray | None = None
     length_counts: np.ndarray = field(default_factory=lambda: np.zeros(1, "int64"))
     has_segments: bool = False
     num_labels: int = 0
@@ -45,6 +47,8 @@ class Tally:
         """Counts the rows of a block."""
         targets = block.dense_targets()
         self.num_pieces += len(block.token_ids.values)
+        before = block.token_ids.values[:0] if self.used_pieces is None else self.used_pieces
+        self.used_pieces = np.union1d(before, block.token_ids.values)
         self.length_counts = add_counts(self.length_counts, np.bincount(block.token_ids.lengths))
         self.has_segments = block.first_lengths is not None
         self.num_labels = block.num_labels
@@ -52,13 +56,17 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
-        return asdict(self) | {"length_counts": self.length_counts.tolist()}
+        used = None if self.used_pieces is None else self.used_pieces.tolist()
+        return asdict(self) | {"length_counts": self.length_counts.tolist(), "used_pieces": used}
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Tally":
         """A tally that was written."""
         counts, shape = np.array(values["length_counts"]), tuple(values["target_shape"])
-        return Tally(**values | {"length_counts": counts, "target_shape": shape})
+        used = values.get("used_pieces")  # older ones have none
+        used = None if used is None else np.array(used)
+        made = {"length_counts": counts, "target_shape": shape, "used_pieces": used}
+        return Tally(**values | made)
 
 
 class StreamedRows:
@@ -78,6 +86,11 @@ class StreamedRows:
     def length_counts(self) -> np.ndarray:
         """How many rows have 0, 1, 2, ... pieces."""
         return self.tally.length_counts
+
+    @property
+    def used_pieces(self) -> np.ndarray | None:
+        """The ids of the pieces that occur, ascending; None: not known."""
+        return self.tally.used_pieces
 
     def buffers(self, random: np.random.Generator) -> Iterator[list[Block]]:
         """The blocks of one epoch, those of a buffer together, in an order drawn from `random`."""
