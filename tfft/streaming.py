@@ -83,7 +83,8 @@ class LiveRows(StreamedRows):
 
     def _checked(self, block: Block) -> Block:
         # The rows of the word table that are trained are chosen by the pieces of the first pass.
-        if not np.isin(block.token_ids.values, self.used_pieces).all():
+        known = self.used_pieces
+        if known is not None and not np.isin(block.token_ids.values, known).all():
             raise DataError(
                 "The training files have changed while they were trained on: there are new words "
                 "in them. Leave them as they are, or set data.cache: disk, which reads them once."
