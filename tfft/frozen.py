@@ -1,5 +1,6 @@
 """What the frozen layers make of the rows, computed once for the whole training."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -37,13 +38,15 @@ def cache_frozen(model: Any, prepared: Prepared, console: Console) -> tuple[Any,
     section = prepared.experiment.backbone
     if not section.cache_frozen or not section.freeze:
         return model, prepared
-    console.print(f"{describe_frozen(model, prepared)}: computing", markup=False, soft_wrap=True)
     check_room(model, prepared)
+    console.print(f"{describe_frozen(model, prepared)}: computing", markup=False, soft_wrap=True)
+    start = time.monotonic()
     lower = lower_half(model, section.freeze)
     tokenized = {
         split: _with_vectors(rows, model, lower, prepared) if split in SPLITS else rows
         for split, rows in prepared.tokenized.items()
     }
+    console.print(f"computed in {time.monotonic() - start:,.0f} s", highlight=False)
     learned = replace(prepared, tokenized=tokenized, train=tokenized["train"])
     return upper_half(model, section.freeze), learned
 

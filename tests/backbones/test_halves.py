@@ -69,7 +69,7 @@ def test_what_the_upper_half_learns_the_whole_knows(encoder):
     given["vectors"] = np.asarray(lower_half(model, 1)(given))
     freeze_layers(encoder.backbone, 1)
     upper = upper_half(model, 1)
-    upper.compile("sgd", loss=task.loss(upper))
+    upper.compile(keras.optimizers.SGD(1.0), loss=task.loss(upper))
     before = np.asarray(model(features(encoder)))
     upper.fit(given, np.array([0, 1, 2]), verbose=0)
     assert not np.allclose(before, model(features(encoder)), atol=1e-4)
