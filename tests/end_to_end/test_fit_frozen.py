@@ -78,10 +78,10 @@ CASES = {
 @pytest.mark.parametrize("task", CASES)
 def test_a_training_ends_as_one_whose_frozen_layers_do_not_drop(task, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(preparation, "freeze_layers", freeze_without_dropout)
     path = f"configs/smoke/{task}.yaml"
     runs = {}
-    for cached in (False, True):
+    for cached, freeze in ((False, freeze_without_dropout), (True, freeze_layers)):
+        monkeypatch.setattr(preparation, "freeze_layers", freeze)
         runs[cached] = tmp_path / str(cached)
         options = [f"output_dir={runs[cached]}", f"backbone.cache_frozen={cached}"]
         experiment = load_config(path, [*CASES[task], "optimizer.learning_rate=1e-3", *options])
