@@ -65,7 +65,7 @@ def test_single_vectors(rows, encoder, tmp_path):
     dataset, order = evaluation_dataset(
         replace(rows, vectors=vectors), encoder.pad, batch_size=8, declared_lengths=(16,)
     )
-    assert dataset.element_spec["vectors"].shape == (None, None, 3)
+    assert dataset.element_spec["vectors"].shape == (None, 1, 3)
     first = next(dataset.as_numpy_iterator())["vectors"]
     np.testing.assert_array_equal(first, np.repeat(np.maximum(order[:8], 0), 3).reshape(8, 1, 3))
 

@@ -38,9 +38,9 @@ class Vectors:
     def gather(self, rows: Any, length: Any) -> Any:
         """The same as a tensor in the TensorFlow graph; of single vectors (rows, 1, hidden_dim)."""
         dtype = tf.as_dtype(self.values.dtype)
-        length = tf.constant(1) if self.is_single else length
-        dense = tf.numpy_function(self.padded, [rows, length], dtype, stateful=False)
-        return tf.ensure_shape(dense, [None, None, self.values.shape[1]])
+        known = 1 if self.is_single else None
+        dense = tf.numpy_function(self.padded, [rows, known or length], dtype, stateful=False)
+        return tf.ensure_shape(dense, [None, known, self.values.shape[1]])
 
 
 def write_vectors(
