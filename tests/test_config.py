@@ -285,7 +285,8 @@ def test_key_of_another_branch_of_a_union(faults):
     (fault,) = faults(BASE.replace("minilm", "minilm, num_layers: 2"))
     assert fault == (
         "c.yaml:3: there is no key 'num_layers' in backbone. "
-        "It has: sequence_length, truncation, dropout, attention_dropout, freeze, preset."
+        "It has: sequence_length, truncation, dropout, attention_dropout, freeze, cache_frozen, "
+        "preset."
     )
 
 

@@ -20,7 +20,7 @@ LEVELS = [
     {"inference"},
     {"streaming"},
     {"preparation"},
-    {"watching"},
+    {"watching", "frozen"},
     {"check", "summary", "scoring"},
     {"serving"},
     {"training"},
@@ -33,6 +33,7 @@ WITHOUT_LEVEL = {"__init__"}
 KERAS_ALONE = [
     "backbones/attention.py",
     "backbones/families.py",
+    "backbones/halves.py",
     "backbones/pointwise.py",
     "backbones/transformer.py",
     "callbacks/*.py",

@@ -14,6 +14,7 @@ from tfft.config import Experiment, config_yaml
 from tfft.data.batching import add_counts, count_batches
 from tfft.data.cache_choice import choose_cache
 from tfft.data.streamed_examples import Split
+from tfft.frozen import describe_frozen
 from tfft.preparation import Prepared, prepare
 from tfft.watching import check_callbacks
 
@@ -32,7 +33,10 @@ def check_experiment(experiment: Experiment, console: Console) -> None:
     console.print(config_yaml(experiment), markup=False, soft_wrap=True)
     console.print(reason, markup=False, soft_wrap=True)
     prepared = prepare(experiment)
-    check_callbacks(prepared.task.build_model(prepared.encoder), prepared)
+    model = prepared.task.build_model(prepared.encoder)
+    check_callbacks(model, prepared)
+    if experiment.backbone.cache_frozen:
+        console.print(describe_frozen(model, prepared), markup=False, soft_wrap=True)
     for split, examples in prepared.splits.items():
         for what, count in examples.counts.items():
             console.print(f"{split}: {what}: {count}", markup=False)

@@ -1,6 +1,6 @@
 """Outputs for many texts, and finished runs to ask in Python."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,18 +84,31 @@ def has_outputs_by_piece(model: Any) -> bool:
 
 
 def _predict_pieces(model: Any, dataset: Any, rows: np.ndarray, examples: TokenizedSet) -> Any:
-    # Not `predict`: it joins the batches, whose lengths differ.
     ends = np.cumsum(examples.lengths)
     values = np.empty((int(ends[-1]), *model.output_shape[2:]), "float32")
+    for row, outputs in predict_rows(model, dataset, rows):
+        length = examples.lengths[row]
+        values[ends[row] - length : ends[row]] = outputs[:length]
+    return tf.RaggedTensor.from_row_lengths(values, examples.lengths)
+
+
+def predict_rows(model: Any, dataset: Any, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each row and its outputs (length, ...), padding included, in the order of the batches.
+
+    Args:
+        model: a Keras model with outputs (batch_size, length, ...).
+        dataset: of its features.
+        rows: as `tfft.data.pipeline.evaluation_dataset` returns them.
+    """
+    # Not `predict`: it joins the batches, whose lengths differ.
     position = 0
     for features in dataset.as_numpy_iterator():
         predicted = np.asarray(model.predict_on_batch(features))
-        for row, outputs in zip(rows[position : position + len(predicted)], predicted, strict=True):
-            if row != FILLER:
-                length = examples.lengths[row]
-                values[ends[row] - length : ends[row]] = outputs[:length]
+        numbers = rows[position : position + len(predicted)]
         position += len(predicted)
-    return tf.RaggedTensor.from_row_lengths(values, examples.lengths)
+        for row, outputs in zip(numbers, predicted, strict=True):
+            if row != FILLER:
+                yield int(row), outputs
 
 
 class TrainedRun:

@@ -81,7 +81,7 @@ def prepare(experiment: Experiment, cache: Path | None = None) -> Prepared:
 def build_encoder(experiment: Experiment, train: Split) -> Encoder:
     """The encoder that the config's `backbone` section describes."""
     section = experiment.backbone
-    options = section.model_dump(exclude={"preset", "attention_dropout", "freeze"})
+    options = section.model_dump(exclude={"preset", "attention_dropout", "freeze", "cache_frozen"})
     options["dtype"] = experiment.training.precision
     if section.preset == "random":
         if options["vocabulary"]:

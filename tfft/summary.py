@@ -8,6 +8,7 @@ from rich.console import Console
 from tfft.backbones.encoder import count_parameters
 from tfft.data.disk_cache import DiskCache
 from tfft.devices import describe_devices
+from tfft.frozen import describe_frozen
 from tfft.metrics.report import print_report
 from tfft.preparation import Prepared
 from tfft.runs import RunDir
@@ -35,6 +36,8 @@ def print_start(model: Any, prepared: Prepared, where: str, console: Console) ->
         soft_wrap=True,
     )
     console.print(f"{where}{_cache_size(prepared.train)}", markup=False, soft_wrap=True)
+    if experiment.backbone.cache_frozen:
+        console.print(describe_frozen(model, prepared), markup=False, soft_wrap=True)
     for split, part in prepared.splits.items():
         for what, count in part.counts.items():
             console.print(f"{split}: {what}: {count}", markup=False)

@@ -24,6 +24,7 @@ from tfft.data.disk_cache import nothing_left_on_failure, remove_cache
 from tfft.data.packing import packed_dataset
 from tfft.data.pipeline import TokenizedSet, training_dataset
 from tfft.data.shuffling import streamed_dataset
+from tfft.frozen import cache_frozen
 from tfft.optim import build_optimizer
 from tfft.preparation import Prepared, in_float32, outputs_of, prepare, used_pieces
 from tfft.presets import save_preset
@@ -86,13 +87,14 @@ def run_experiment(
         prepared = prepare(experiment, directory.cache)
         model = prepared.task.build_model(prepared.encoder)
         check_callbacks(model, prepared)
+        learner, learned = cache_frozen(model, prepared, console)
         if not resume:
             directory = RunDir.create(experiment)
     directory.write_labels(prepared.task.labels)
     console = LoggedConsole(console, directory.path / "log.txt")
     print_start(model, prepared, where, console)
-    with used_rows(model, used_pieces(prepared)):
-        train(model, prepared, directory, resume=resume, console=console)
+    with used_rows(learner, used_pieces(learned)):
+        train(learner, learned, directory, resume=resume, console=console)
     model, prepared = in_float32(model, prepared)
     result = evaluate_splits(model, prepared)
     save(model, prepared, directory, result.metrics)

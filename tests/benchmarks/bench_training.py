@@ -57,6 +57,7 @@ MEASURES = [
             ("tokens_per_second", "real tokens/s", 0),
             ("share_of_peak", "% of peak", 1),
             ("first_step_seconds", "first step, compiling, s", 1),
+            ("start_to_first_step_seconds", "process start to first step, s", 1),
             ("peak_mb_above_imports", "peak MB above imports", 0),
         )
     ),

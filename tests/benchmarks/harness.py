@@ -224,11 +224,33 @@ def describe_machine(threads: int) -> dict[str, Any]:
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "threads": threads,
-        "load_average": round(os.getloadavg()[0], 2),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "commit": commit(),
     }
+
+
+class Elsewhere:
+    """What the machine does meanwhile beside us: from its making on, on Linux."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic(), self._busy()
+
+    def cores(self) -> float:
+        """Cores that were busy with other processes, on average."""
+        start, busy = self._began
+        return (self._busy() - busy) / max(time.monotonic() - start, 1e-3)
+
+    @staticmethod
+    def _busy() -> float:
+        """Seconds of processor time of all processes but this one and its children."""
+        stat = Path("/proc/stat")
+        if not stat.exists():
+            return 0.0
+        user, nice, system, _, _, *interrupts = map(int, stat.read_text().split()[1:8])
+        ours = os.times()
+        total = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+        return total - (ours.user + ours.system + ours.children_user + ours.children_system)
 
 
 def cpu_model() -> str:

@@ -5,11 +5,11 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness import Job, Record, chosen, describe_machine, run_jobs, say, write_result
+from harness import Elsewhere, Job, Record, chosen, describe_machine, run_jobs, say, write_result
 from report import Measure, as_json, build_rows, print_report
 from targets import TARGETS
 
-QUIET = 0.5  # the load average of a machine that does nothing else
+QUIET = 0.1  # cores that something else may keep busy
 
 
 def run_benchmark(
@@ -33,10 +33,11 @@ def run_benchmark(
         notes: what one must know to read it.
         derive: adds numbers that more than one answer is needed for.
     """
-    machine = describe_machine(arguments.threads)
+    machine, elsewhere = describe_machine(arguments.threads), Elsewhere()
     records = run_jobs(
         chosen(jobs, arguments.only), rounds=arguments.rounds, threads=arguments.threads
     )
+    machine["cores_busy_elsewhere"] = round(elsewhere.cores(), 2)
     records = derive(records)
     rows = build_rows(records, measures, [t for t in TARGETS if t.benchmark == name])
     notes = [note for note in (*notes, *describe(machine, arguments.rounds)) if note]
@@ -59,10 +60,10 @@ def describe(machine: dict[str, Any], rounds: int) -> list[str]:
         f"{machine['cpu']}, {machine['threads']} threads on {machine['cores']} cores; "
         f"rounds: {rounds}; {machine['date']}; commit {machine['commit'] or 'unknown'}."
     ]
-    if machine["load_average"] > QUIET:
+    if machine["cores_busy_elsewhere"] > QUIET:
         lines.append(
-            f"The machine was not quiet: its load average was {machine['load_average']} at the "
-            "start. Believe no ratio of this run."
+            f"The machine was not quiet: something else kept {machine['cores_busy_elsewhere']} "
+            "cores busy. Believe no ratio of this run."
         )
     return lines
 

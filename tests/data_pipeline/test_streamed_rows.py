@@ -433,7 +433,7 @@ def test_the_cache_is_chosen_by_size(files, monkeypatch):
 
 def test_without_room_on_the_disk_nothing_is_cached(files, monkeypatch):
     monkeypatch.setattr("tfft.data.cache_choice.MOST_IN_MEMORY", 1)
-    monkeypatch.setattr("tfft.data.cache_choice._room", lambda path: 5)
+    monkeypatch.setattr("tfft.data.cache_choice.room_for", lambda path: 5)
     chosen, said = choose_cache(files.config(None))
     assert chosen.data.cache == "none" and "are free for output_dir" in said
 

@@ -151,7 +151,8 @@ def test_reloaded_model_answers_the_same(learned, other, tmp_path):
     first, second = (
         each.task.scores(each.rows, each.outputs(each.rows)) for each in (learned, other)
     )
-    assert_same(first, second)
+    # The squares of small errors in numbers up to 400 are known to less than the answers.
+    assert_same(first, second, tolerance=1e-4)
 
 
 def test_texts_together_are_answered_as_one_by_one(learned):

@@ -33,6 +33,8 @@ class Transformer(keras.layers.Layer):
 
     Call it with `token_ids`, `padding_mask` and for BERT `segment_ids`, int (batch_size, length).
     It returns (batch_size, length, hidden_dim), or with `first_only` (batch_size, 1, hidden_dim).
+    With `until=N` this is what the embeddings and the N lowest layers give: of all pieces, unless
+    it is all layers. With `since=N` and such `vectors` only the layers above them are computed.
 
     Attributes:
         num_packed: None, or how many examples a batch has whose rows hold several one after the
@@ -55,19 +57,28 @@ class Transformer(keras.layers.Layer):
         self.words: Any = None
         self.built = True
 
-    def call(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
+    def call(
+        self,
+        inputs: dict[str, Any],
+        vectors: Any = None,
+        since: int = 0,
+        until: int | None = None,
+        training: bool | None = None,
+    ) -> Any:
         """See the class."""
         if self.num_packed:
             return self._packed(inputs, self.num_packed, training)
-        vectors = self._embed(inputs, None, training)
-        rows, hidden_dim = ops.shape(vectors)[:-1], vectors.shape[-1]
+        if vectors is None:
+            vectors = self._embed(inputs, None, training)
         bias = padding_bias(inputs["padding_mask"], vectors.dtype)
-        vectors = self._all_but_last(flat(vectors), bias, training)
-        queries = vectors
-        if self.first_only:
-            queries = ops.reshape(vectors, (*rows, hidden_dim))[:, 0]
-        vectors = encode(self._last, queries, vectors, bias, training, self.fused)
-        return ops.reshape(vectors, (rows[0], 1 if self.first_only else rows[1], hidden_dim))
+        rows, hidden_dim = ops.shape(vectors)[:-1], vectors.shape[-1]
+        vectors = flat(vectors)
+        for layer in self.backbone.transformer_layers[since:until]:
+            queries = vectors
+            if self.first_only and layer is self._last:
+                queries = ops.reshape(vectors, (*rows, hidden_dim))[:, 0]
+            vectors = encode(layer, queries, vectors, bias, training, self.fused)
+        return ops.reshape(vectors, (rows[0], 1 if self.is_first(until) else rows[1], hidden_dim))
 
     def _packed(self, inputs: dict[str, Any], num_packed: int, training: bool | None) -> Any:
         numbers = inputs["padding_mask"]
@@ -77,7 +88,9 @@ class Transformer(keras.layers.Layer):
         shape = (*ops.shape(vectors)[:-1], vectors.shape[-1])
         bias = ops.cast(ops.logical_not(ops.expand_dims(is_same, 1)), vectors.dtype)
         bias = bias * lowest(vectors.dtype)
-        vectors = self._all_but_last(flat(vectors), bias, training)
+        vectors = flat(vectors)
+        for layer in self.backbone.transformer_layers[:-1]:
+            vectors = encode(layer, vectors, vectors, bias, training)
         if not self.first_only:
             return ops.reshape(encode(self._last, vectors, vectors, bias, training), shape)
         mixed = attend(self._last._self_attention_layer, vectors, vectors, bias, training)
@@ -95,11 +108,6 @@ class Transformer(keras.layers.Layer):
             all_at_once = not self.first_only or layer is not self._last
             yield from projections(layer._self_attention_layer, together=all_at_once)
 
-    def _all_but_last(self, vectors: Any, bias: Any, training: bool | None) -> Any:
-        for layer in self.backbone.transformer_layers[:-1]:
-            vectors = encode(layer, vectors, vectors, bias, training, self.fused)
-        return vectors
-
     def _embed(self, inputs: dict[str, Any], positions: Any, training: bool | None) -> Any:
         backbone = self.backbone
         tokens = (self.words or backbone.token_embedding)(inputs["token_ids"])
@@ -110,13 +118,24 @@ class Transformer(keras.layers.Layer):
         vectors = normalise(backbone.embeddings_layer_norm, vectors)
         return drop(backbone.embeddings_dropout, vectors, training)
 
-    def compute_output_spec(self, inputs: dict[str, Any], training: bool | None = None) -> Any:
+    def compute_output_spec(
+        self,
+        inputs: dict[str, Any],
+        vectors: Any = None,
+        since: int = 0,
+        until: int | None = None,
+        training: bool | None = None,
+    ) -> Any:
         """Shape and dtype of the result: JAX cannot find them where lengths are unknown."""
         batch_size, length = inputs["token_ids"].shape
         if self.first_only and self.num_packed:
             batch_size = self.num_packed
-        shape = (batch_size, 1 if self.first_only else length, self.backbone.hidden_dim)
+        shape = (batch_size, 1 if self.is_first(until) else length, self.backbone.hidden_dim)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def is_first(self, until: int | None) -> bool:
+        """Whether the layers up to one give the vector of the first piece alone."""
+        return self.first_only and until in (None, len(self.backbone.transformer_layers))
 
     def get_config(self) -> dict[str, Any]:
         """What the layer is made anew from."""

@@ -86,6 +86,21 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _frozen_cache_fits_the_rows(self) -> "Experiment":
+        if self.backbone.cache_frozen and self.training.packing:
+            raise ValueError(
+                "backbone.cache_frozen has each example in a row of its own, but training.packing "
+                "lays several into one. Leave one of the two out"
+            )
+        if self.backbone.cache_frozen and self.data.is_streamed:
+            raise ValueError(
+                "backbone.cache_frozen keeps some hundred times what the pieces take, which it "
+                f"needs in memory, but data.cache: {self.data.cache} does not keep them there. Set "
+                "data.cache: memory, or leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _cache_fits_the_task(self) -> "Experiment":
         if self.data.is_streamed and not self.task.can_stream:
             raise ValueError(

@@ -49,11 +49,13 @@ def _choose(experiment: Experiment) -> tuple[Cache, str]:
         return "memory", f"as always in {experiment.task.name}"
     if experiment.training.packing:
         return "memory", "as always with training.packing"
+    if experiment.backbone.cache_frozen:
+        return "memory", "as always with backbone.cache_frozen"
     size = sum(_size(data, file) for file in data.files("train"))
     text = f"{size / 2**20:,.0f} MB to train on"
     if size <= MOST_IN_MEMORY:
         return "memory", f"for {text} (up to {MOST_IN_MEMORY / 2**20:.0f} MB)"
-    room = _room(experiment.output_dir)
+    room = room_for(experiment.output_dir)
     if room < size:
         return "none", f"for {text}, and {room / 2**20:,.0f} MB are free for output_dir"
     return "disk", f"for {text} (over {MOST_IN_MEMORY / 2**20:.0f} MB)"
@@ -70,8 +72,12 @@ def _size(data: Data, file: DataFile) -> int:
     return size * PACKED.get(Path(path).suffix.lower(), 1) if format in STREAMS else 0
 
 
-def _room(path: str) -> int:
+def room_for(path: str) -> int:
     """How many bytes are free where a directory is, or would be made."""
+    return shutil.disk_usage(existing(path)).free
+
+
+def existing(path: str) -> Path:
+    """A directory if it is there, else the nearest above it that is."""
     place = Path(path).absolute()
-    there = next(parent for parent in (place, *place.parents) if parent.exists())
-    return shutil.disk_usage(there).free
+    return next(parent for parent in (place, *place.parents) if parent.is_dir())

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfft.data.batching import Batch, evaluation_batches, training_batches
 from tfft.data.examples import Examples
+from tfft.data.vectors import Vectors
 
 Inputs = Callable[[dict[str, Any]], dict[str, Any]]
 Pad = Callable[..., dict[str, Any]]
@@ -51,6 +52,8 @@ class TokenizedSet:
         sample_weight: float32 (rows,).
         alignment: for tasks whose rows are windows of examples; else None.
         examples: what the rows were made of, with what is right; or None.
+        vectors: what frozen layers make of the pieces, for a model that goes on from there; or
+            None. `part` leaves them out.
     """
 
     features: dict[str, tf.RaggedTensor]
@@ -59,6 +62,7 @@ class TokenizedSet:
     sample_weight: np.ndarray
     alignment: Alignment | None = None
     examples: Examples | None = None
+    vectors: Vectors | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -257,6 +261,9 @@ def _gatherer(examples: TokenizedSet, pad: Pad) -> Callable[..., Any]:
         real = tf.maximum(rows, 0)
         picked = {name: tf.gather(column, real) for name, column in examples.features.items()}
         features = pad(picked, tf.where(length > 0, length, -1))
+        if examples.vectors is not None:
+            longest = tf.shape(features["token_ids"])[1]
+            features["vectors"] = examples.vectors.gather(real, longest)
         weight = tf.where(rows >= 0, tf.gather(weights, real), 0.0)
         if targets is None:
             return features, weight

@@ -127,6 +127,7 @@ class StepClock:
         begin: the step after which the window begins.
         end: its last step; 0 until it is over.
         first_step_seconds: from the start of the training to the end of its first step.
+        first_step_at: when that was, in seconds since 1970.
         peak_mb: until the first epoch or the window was over, whichever came first: of the steps,
             before validation and checkpoints.
     """
@@ -142,7 +143,7 @@ class StepClock:
     ) -> None:
         self.warmup, self.steps = warmup, steps
         self.wait, self.now, self.memory = wait, now, memory
-        self.first_step_seconds = self.peak_mb = 0.0
+        self.first_step_seconds = self.first_step_at = self.peak_mb = 0.0
         self.begin = self.end = 0
         self._started = self._since = self.now()
         self._total = self._total_at_begin = 0.0
@@ -175,6 +176,7 @@ class StepClock:
         if self.first_step_seconds == 0.0:
             self.wait()
             self.first_step_seconds = self.now() - self._started
+            self.first_step_at = time.time()
         if not self.begin and number >= self.warmup:
             self.wait()
             self._add()
@@ -210,14 +212,14 @@ class Imported:
 
 
 def training_answer(
-    clock: StepClock, tokens_by_step: list[int], *, batch_size: int, imported: Imported
+    order: dict[str, Any], clock: StepClock, tokens_by_step: list[int], *, imported: Imported
 ) -> dict[str, Any]:
     """What a training contender answers.
 
     Args:
+        order: has the `batch_size`, and when the process was `begun`.
         clock: after its window.
         tokens_by_step: non-padding tokens of each step from the first on.
-        batch_size: rows of a step.
         imported: what the imports had used.
     """
     if not clock.done:
@@ -227,8 +229,9 @@ def training_answer(
         "tokens_per_second": sum(counted) / clock.seconds,
         "step_seconds": clock.seconds / len(counted),
         "steps": len(counted),
-        "tokens_per_row": sum(counted) / len(counted) / batch_size,
+        "tokens_per_row": sum(counted) / len(counted) / order["batch_size"],
         "first_step_seconds": clock.first_step_seconds,
+        "start_to_first_step_seconds": clock.first_step_at - order["begun"],
         "import_seconds": imported.seconds,
         "peak_mb_above_imports": clock.peak_mb - imported.memory_mb,
     }

@@ -46,12 +46,8 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
             verbose=0,
         )
     tokens = count_tokens(classifier.preprocessor, texts, order["batch_size"])
-    answer = training_answer(
-        clock,
-        (tokens * order["epochs"])[: clock.end],
-        batch_size=order["batch_size"],
-        imported=imported,
-    )
+    counted = (tokens * order["epochs"])[: clock.end]
+    answer = training_answer(order, clock, counted, imported=imported)
     return answer | {"versions": versions("tensorflow", "keras", "keras-hub", "numpy")}
 
 

@@ -35,7 +35,7 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(WindowDone):
         tfft.run_experiment(experiment, console=Console(quiet=True))
     tokens = tokens_by_step(datasets[0], clock.end)
-    answer = training_answer(clock, tokens, batch_size=order["batch_size"], imported=imported)
+    answer = training_answer(order, clock, tokens, imported=imported)
     return answer | {"versions": versions("tensorflow", "keras", "keras-hub", "numpy")}
 
 

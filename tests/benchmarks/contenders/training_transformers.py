@@ -37,7 +37,7 @@ def contend(order: dict[str, Any]) -> dict[str, Any]:
     clock = StepClock(warmup=order["warmup"], steps=order["steps"])
     trainer.add_callback(step_timer(clock))
     trainer.train()
-    answer = training_answer(clock, tokens, batch_size=order["batch_size"], imported=imported)
+    answer = training_answer(order, clock, tokens, imported=imported)
     return answer | {"versions": versions("torch", "transformers", "accelerate", "numpy")}
 
 

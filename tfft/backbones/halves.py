@@ -1,0 +1,63 @@
+"""A model in two: what its frozen layers compute, and what is left to be learned above them."""
+
+from typing import Any
+
+import keras
+
+from tfft.backbones.transformer import Transformer
+from tfft.errors import ConfigError
+
+
+def encoder_of(model: Any) -> Transformer:
+    """The `Transformer` of a model.
+
+    Raises:
+        ConfigError: it has another kind of encoder.
+    """
+    for layer in model.layers:
+        if isinstance(layer, Transformer):
+            return layer
+    raise ConfigError(
+        f"backbone.cache_frozen is for encoders of BERT's kind; {model.name} has none of them. "
+        "Leave it out."
+    )
+
+
+def lower_half(model: Any, count: int) -> Any:
+    """From the features of a model to the vectors that its lowest layers give.
+
+    Args:
+        model: a functional Keras model with a `Transformer`.
+        count: how many layers beside the embeddings.
+
+    Returns:
+        A Keras model on the same layers, to (batch_size, length, hidden_dim), or to
+        (batch_size, 1, hidden_dim) where `count` is all and the first piece's vector is enough.
+    """
+    encoder = encoder_of(model)
+    return keras.Model(model.input, encoder(model.input, until=count))
+
+
+def upper_half(model: Any, count: int) -> Any:
+    """From the features of a model and the vectors of `lower_half` to the outputs of the model.
+
+    Args:
+        model: a functional Keras model with a `Transformer`.
+        count: how many layers gave the vectors, beside the embeddings.
+
+    Returns:
+        A Keras model on the same layers, in the same order: what one learns the other knows, and
+        a file of weights is of both. It has an input more, `vectors`.
+    """
+    encoder = encoder_of(model)
+    shape = (1 if encoder.is_first(count) else None, encoder.backbone.hidden_dim)
+    vectors = keras.Input(shape, dtype=encoder.compute_dtype, name="vectors")
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if layer is encoder:
+            return layer(*arguments, vectors=vectors, since=count)
+        return layer(*arguments, **options)
+
+    # What `keras.models.clone_model` does, which cannot add an input.
+    outputs = model._run_through_graph(model.inputs, call_fn=call)
+    return keras.Model({**model.input, "vectors": vectors}, outputs, name=model.name)
