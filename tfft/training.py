@@ -124,6 +124,7 @@ def train(
         optimizer=optimizer,
         loss=prepared.task.loss(model),
         weighted_metrics=prepared.task.metrics(),
+        steps_per_execution=steps_at_once(num_batches, training.steps_per_execution),
     )
     stopper = build_early_stopping(prepared)
     if checkpoint:
@@ -176,6 +177,14 @@ def build_dataset(prepared: Prepared, first_epoch: int) -> tuple[Any, int]:
         epochs=training.epochs,
         **options,
     )
+
+
+def steps_at_once(num_batches: int, most: int) -> int:
+    """The largest number up to `most` that divides the batches of an epoch.
+
+    With another one Keras would go on into the batches of the next epoch.
+    """
+    return max(number for number in range(1, most + 1) if num_batches % number == 0)
 
 
 def restore_training(

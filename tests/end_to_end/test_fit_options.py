@@ -57,6 +57,18 @@ def test_accumulation_updates_once_in_so_many_batches(place):
     assert rates == pytest.approx([2e-3 * 3 / 5, 0.0], abs=1e-8)
 
 
+def test_several_steps_in_one_call_are_the_same_training(place):
+    training = {"epochs": 2, "batch_size": 20}
+    schedule = {"hidden": {"schedule": "linear", "start": 0.3, "end": 0.0, "by": "step"}}
+    assert place.fit(training=training, callbacks={"dropout_schedule": schedule}) == 0
+    one_by_one = place.read_history()
+    place.run = place.folder / "together"
+    together = {**training, "steps_per_execution": 5}  # of 12 batches: 4 at once
+    assert place.fit(training=together, callbacks={"dropout_schedule": schedule}) == 0
+    for row, expected in zip(place.read_history(), one_by_one, strict=True):
+        assert row | {"seconds": ""} == expected | {"seconds": ""}
+
+
 def test_rows_of_weight_0_teach_nothing(place):
     """Every text stands twice more with a wrong label, of weight 0."""
     wrong = {"animals": "music", "music": "weather", "weather": "animals"}

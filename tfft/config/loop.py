@@ -37,6 +37,9 @@ class Training(Section):
     """GPU and TPU: the lengths that batches are padded to. Null: sequence_length halved twice."""
     packing: bool = False
     """Several examples in each row of sequence_length pieces: one shape, little padding."""
+    steps_per_execution: Annotated[int, Field(ge=1)] = 1
+    """Batches that one call of the compiled step computes. Taken is the largest number up to this
+    that divides the batches of an epoch."""
 
 
 class EarlyStopping(Section):
