@@ -10,7 +10,8 @@ import numpy as np
 from tfft.backbones.attention import set_attention_dropout
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder
 from tfft.backbones.encoder import Encoder
-from tfft.backbones.transformer import freeze_layers, packed
+from tfft.backbones.halves import freeze_layers
+from tfft.backbones.transformer import packed
 from tfft.config import Experiment
 from tfft.data.examples import Examples, file_path
 from tfft.data.pipeline import TokenizedSet

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfft.backbones.halves import lower_half, upper_half
-from tfft.backbones.transformer import freeze_layers
+from tfft.backbones.halves import freeze_layers, lower_half, upper_half
 from tfft.callbacks.checkpoints import load_weights, save_weights
 from tfft.errors import ConfigError
 from tfft.tasks import TextClassification, TokenClassification

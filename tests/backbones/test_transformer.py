@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tfft.backbones.attention import set_attention_dropout
-from tfft.backbones.transformer import Transformer, freeze_layers, fused, packed
+from tfft.backbones.halves import freeze_layers
+from tfft.backbones.transformer import Transformer, fused, packed
 from tfft.errors import ConfigError
 
 IDS = np.array([[2, 5, 6, 7, 3, 0, 0], [2, 9, 3, 0, 0, 0, 0], [2, 5, 5, 8, 9, 1, 3]], "int32")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfft.backbones.transformer import freeze_layers
+from tfft.backbones.halves import freeze_layers
 from tfft.backbones.word_rows import used_rows
 from tfft.callbacks.checkpoints import (
     WEIGHTS,

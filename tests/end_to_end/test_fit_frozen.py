@@ -11,7 +11,7 @@ from rich.console import Console
 
 import tfft
 from tfft import evaluate, export, preparation
-from tfft.backbones.transformer import freeze_layers
+from tfft.backbones.halves import freeze_layers
 from tfft.callbacks.checkpoints import Checkpoints
 from tfft.config import load_config
 

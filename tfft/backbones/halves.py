@@ -1,4 +1,4 @@
-"""A model in two: what its frozen layers compute, and what is left to be learned above them."""
+"""Frozen layers, and a model in two: what they compute, and what is learned above them."""
 
 from typing import Any
 
@@ -6,6 +6,31 @@ import keras
 
 from tfft.backbones.transformer import Transformer
 from tfft.errors import ConfigError
+
+
+def freeze_layers(backbone: Any, count: int) -> None:
+    """Keeps the embeddings and the lowest layers of a backbone from being trained.
+
+    Nothing is computed for their gradients, nor kept for their moments.
+
+    Args:
+        backbone: of KerasHub, with `transformer_layers`.
+        count: how many layers beside the embeddings.
+
+    Raises:
+        ConfigError: there are not so many.
+    """
+    layers = backbone.transformer_layers
+    if count > len(layers):
+        raise ConfigError(
+            f"backbone.freeze is {count}, but the backbone has {len(layers)} layers. Set it "
+            f"to {len(layers)} or less."
+        )
+    names = ("token_embedding", "position_embedding", "segment_embedding", "embeddings")
+    embeddings = [getattr(backbone, name, None) for name in (*names, "embeddings_layer_norm")]
+    for layer in [*embeddings, *layers[:count]]:
+        if layer is not None:
+            layer.trainable = False
 
 
 def encoder_of(model: Any) -> Transformer:

@@ -149,31 +149,6 @@ class Transformer(keras.layers.Layer):
         return cls(backbone, **config)
 
 
-def freeze_layers(backbone: Any, count: int) -> None:
-    """Keeps the embeddings and the lowest layers of a backbone from being trained.
-
-    Nothing is computed for their gradients, nor kept for their moments.
-
-    Args:
-        backbone: of KerasHub, with `transformer_layers`.
-        count: how many layers beside the embeddings.
-
-    Raises:
-        ConfigError: there are not so many.
-    """
-    layers = backbone.transformer_layers
-    if count > len(layers):
-        raise ConfigError(
-            f"backbone.freeze is {count}, but the backbone has {len(layers)} layers. Set it "
-            f"to {len(layers)} or less."
-        )
-    names = ("token_embedding", "position_embedding", "segment_embedding", "embeddings")
-    embeddings = [getattr(backbone, name, None) for name in (*names, "embeddings_layer_norm")]
-    for layer in [*embeddings, *layers[:count]]:
-        if layer is not None:
-            layer.trainable = False
-
-
 @contextlib.contextmanager
 def packed(model: Any, num_packed: int | None) -> Iterator[None]:
     """For a while a model takes packed rows, or not; see `Transformer.num_packed`.
