@@ -12,6 +12,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SENTENCES = ["The film was good, not bad.", "an unbelievable quick zebra jumped over five hxkw"]
 WORDS = ["the", "film", "was", "good", "bad", "not", "un", "##believ", "##able", ",", "."]
 
 # The same examples each time, however slow the machine is.
@@ -36,7 +37,14 @@ def build_tiny_encoder(vocabulary: Path) -> Callable[..., Any]:
 
     def build(family: str = "bert", **options: Any) -> Any:
         sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
-        pieces = {} if family == "roberta" else {"vocabulary": str(vocabulary)}
+        from tfft.backbones.families import FAMILIES
+
+        kind = FAMILIES[family].vocabulary if family in FAMILIES else "wordpiece"
+        pieces = {
+            "wordpiece": {"vocabulary": str(vocabulary)},
+            "byte_pair": {},
+            "sentencepiece": {"texts": SENTENCES, "vocabulary_size": 90},
+        }[kind]
         return build_random_encoder(
             family=family, **{"sequence_length": 16, **sizes, **pieces, **options}
         )
@@ -50,6 +58,12 @@ def tiny_encoders(build_tiny_encoder: Callable[..., Any]) -> dict[str, Any]:
     from tfft.backbones.families import FAMILIES
 
     return {family: build_tiny_encoder(family) for family in FAMILIES}
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """The folder of the stored data of tests."""
+    return ROOT / "tests" / "data"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tfft.backbones.checkpoints import build_random_encoder
 from tfft.backbones.encoder import Encoder
+from tfft.backbones.families import FAMILIES
 from tfft.config import build_config
 from tfft.data.examples import Examples
 from tfft.data.pipeline import TokenizedSet, training_dataset
@@ -324,20 +325,19 @@ IOB2 = "O B-loc I-loc B-per I-per"
 EXACT = {"exact_match": 1.0, "f1": 1.0}
 CORRELATED = {"pearson": 0.999, "spearman": 0.999}
 WITHOUT_UNITS = {"mean": 0.0, "deviation": 1.0}
-LENGTHS = {"bert": 16, "distil_bert": 16, "roberta": 48}
+LENGTHS = {"wordpiece": 16, "byte_pair": 48, "sentencepiece": 32}
 
 
 def _case(
     name: str, family: str, build: Any, examples: Examples, perfect: Any, **more: Any
 ) -> Case:
-    return Case(
-        name, family, build, examples, perfect, **{"sequence_length": LENGTHS[family], **more}
-    )
+    length = LENGTHS[FAMILIES[family].vocabulary]
+    return Case(name, family, build, examples, perfect, **{"sequence_length": length, **more})
 
 
 CASES = [
     _case(
-        *("single", "distil_bert", classifies(), SINGLE, {"accuracy": 1.0}),
+        *("single", "electra", classifies(), SINGLE, {"accuracy": 1.0}),
         loss_options=CLASS_WEIGHTS,
     ),
     _case("pair", "roberta", classifies(pair=True), PAIR, {"accuracy": 1.0}),
@@ -347,11 +347,11 @@ CASES = [
         loss_options=CLASS_WEIGHTS,
     ),
     _case(
-        *("tags", "roberta", tags(". A C N P V"), SPOKEN, {"accuracy": 1.0, "macro_f1": 1.0}),
+        *("tags", "albert", tags(". A C N P V"), SPOKEN, {"accuracy": 1.0, "macro_f1": 1.0}),
         loss_options={"class_weights": [1, 2, 0, 3, 1, 1], "label_smoothing": 0.1},
     ),
     _case(
-        *("entities", "bert", tags(IOB2), TAGGED, {"accuracy": 1.0, "entity_f1": 1.0}),
+        *("entities", "xlm_roberta", tags(IOB2), TAGGED, {"accuracy": 1.0, "entity_f1": 1.0}),
         loss_options={"class_weights": [0.5, 1, 2, 1, 1], "label_smoothing": 0.1},
     ),
     _case(
@@ -359,14 +359,17 @@ CASES = [
         # A window is learned as a sentence of its own; sentences are answered as a whole.
         sequence_length=32,
     ),
-    _case("questions", "bert", questions(), ANSWERED, EXACT, loss_options={"label_smoothing": 0.1}),
+    _case(
+        *("questions", "deberta_v3", questions(), ANSWERED, EXACT),
+        loss_options={"label_smoothing": 0.1},
+    ),
     _case(
         *("unanswerable", "roberta", questions(unanswerable=True), SOME_ANSWERED, EXACT),
         reload=lambda task: {"threshold": task.threshold},
         loss_options={"label_smoothing": 0.1},
     ),
     _case(
-        *("regression", "distil_bert", regresses(), Examples({"text": FILMS}, NUMBERS), CORRELATED),
+        *("regression", "albert", regresses(), Examples({"text": FILMS}, NUMBERS), CORRELATED),
         reload=lambda task: WITHOUT_UNITS,
     ),
     _case(

@@ -226,7 +226,7 @@ def test_unknown_key(faults, line, message):
     [
         ("seed: -1", "seed is -1: input should be greater than or equal to 0"),
         ("seed: one", "seed is 'one': input should be a valid integer"),
-        ("training: {epochs: 0}", "training.epochs is 0: input should be greater than or equal"),
+        ("training: {epochs: -1}", "training.epochs is -1: input should be greater than or equal"),
         ("training: {batch_size: 2.5}", "training.batch_size is 2.5: input should be a valid int"),
         ("training: {precision: float16}", "precision is 'float16'; it can be float32, mixed_b"),
         ("training: {precision: float16}", "Did you mean 'float32'?"),
@@ -309,7 +309,7 @@ def test_all_faults_at_once_each_with_its_line(faults):
         "  train: train.csv\n"
         "  hedaer: false\n"
         "training:\n"
-        "  epochs: 0\n"
+        "  epochs: -1\n"
         "  # a comment\n"
         "  precision: mixed_bfloat61\n"
         "name: again\n"
@@ -420,7 +420,7 @@ def test_override_inside_a_list_of_files(faults):
         ("seed", "--set seed: expected key=value, such as optimizer.learning_rate=3e-5."),
         ("=3", "--set =3: expected key=value"),
         ("optimizer.learning_rat=1", "--set: there is no key 'learning_rat' in optimizer. Did you"),
-        ("training.epochs=0", "--set: training.epochs is 0: input should be greater"),
+        ("training.epochs=-1", "--set: training.epochs is -1: input should be greater"),
         ("task.labels=[a", "--set:1: this is not YAML"),
         ("data.train.pth=a", "--set: there is no key 'pth' in data.train. Did you mean 'path'?"),
     ],

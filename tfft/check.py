@@ -16,6 +16,7 @@ from tfft.data.cache_choice import choose_cache
 from tfft.data.streamed_examples import Split
 from tfft.frozen import describe_frozen
 from tfft.preparation import Prepared, prepare
+from tfft.tasks.published_heads import begin_with_head
 from tfft.watching import check_callbacks
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -34,6 +35,8 @@ def check_experiment(experiment: Experiment, console: Console) -> None:
     console.print(reason, markup=False, soft_wrap=True)
     prepared = prepare(experiment)
     model = prepared.task.build_model(prepared.encoder)
+    for note in begin_with_head(model, prepared.task, prepared.encoder):
+        console.print(note, markup=False, soft_wrap=True)
     check_callbacks(model, prepared)
     if experiment.backbone.cache_frozen:
         console.print(describe_frozen(model, prepared), markup=False, soft_wrap=True)

@@ -10,6 +10,7 @@ import numpy as np
 from tfft.backbones.attention import set_attention_dropout
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder
 from tfft.backbones.encoder import Encoder
+from tfft.backbones.families import FAMILIES
 from tfft.backbones.halves import freeze_layers
 from tfft.backbones.transformer import packed
 from tfft.config import Experiment
@@ -19,9 +20,11 @@ from tfft.data.shuffling import StreamedRows
 from tfft.data.splits import find_labels, load_splits
 from tfft.data.streamed_examples import Split, in_memory
 from tfft.devices import declared_lengths
+from tfft.errors import ConfigError
 from tfft.inference import predict_outputs, tokenize_examples
 from tfft.streaming import stream_rows
 from tfft.tasks import Task, build_task
+from tfft.tasks.published_heads import find_head, labels_to_learn
 
 MOST_VOCABULARY_ROWS = 50_000
 
@@ -68,6 +71,8 @@ def prepare(experiment: Experiment, cache: Path | None = None) -> Prepared:
     for examples in loaded.values():
         task.check(examples)  # before the encoder: a wrong label need not wait for weights
     encoder = build_encoder(experiment, splits["train"])
+    if given is None:
+        task = with_labels_of_head(task, experiment, encoder, splits["train"])
     tokenized = {split: tokenize_examples(task, encoder, part) for split, part in loaded.items()}
     train = splits["train"]
     rows = (
@@ -79,8 +84,21 @@ def prepare(experiment: Experiment, cache: Path | None = None) -> Prepared:
     return Prepared(experiment, splits, task, encoder, tokenized, rows, lengths)
 
 
+def with_labels_of_head(task: Task, experiment: Experiment, encoder: Encoder, train: Split) -> Task:
+    """The task with the labels of a published head that knows more of them than the data show."""
+    labels = labels_to_learn(find_head(encoder), task.labels)
+    if labels is None:
+        return task
+    wider = build_task(experiment, labels, train=train)
+    return wider if set(wider.labels) == set(labels) else task
+
+
 def build_encoder(experiment: Experiment, train: Split) -> Encoder:
-    """The encoder that the config's `backbone` section describes."""
+    """The encoder that the config's `backbone` section describes.
+
+    Raises:
+        ConfigError: the section does not fit the weights, or the rows of its family are not packed.
+    """
     section = experiment.backbone
     options = section.model_dump(exclude={"preset", "attention_dropout", "freeze", "cache_frozen"})
     options["dtype"] = experiment.training.precision
@@ -92,6 +110,12 @@ def build_encoder(experiment: Experiment, train: Split) -> Encoder:
         encoder = build_random_encoder(**options, texts=texts)
     else:
         encoder = load_encoder(section.preset, **options)
+    if experiment.training.packing and not encoder.family.can_pack:
+        known = ", ".join(name for name, family in FAMILIES.items() if family.can_pack)
+        raise ConfigError(
+            f"training.packing is for {known}; this backbone is of the family "
+            f"{encoder.family_name}. Leave it out."
+        )
     if section.attention_dropout is not None:
         set_attention_dropout(encoder.backbone, section.attention_dropout)
     if section.freeze is not None:

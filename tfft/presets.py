@@ -7,7 +7,7 @@ from typing import Any
 import keras_hub
 
 from tfft.backbones.encoder import Encoder
-from tfft.backbones.tokenizer_config import write_strip_accents
+from tfft.backbones.tokenizer_config import write_folding
 from tfft.tasks import Task, TextClassification
 
 
@@ -30,7 +30,7 @@ def save_preset(place: Path, model: Any, encoder: Encoder, task: Task) -> None:
     else:
         encoder.backbone.save_to_preset(str(aside))
         encoder.tokenizer.save_to_preset(str(aside))
-    write_strip_accents(aside, encoder.strip_accents)
+    write_folding(aside, lowercase=encoder.lowercase, strip_accents=encoder.strip_accents)
     shutil.rmtree(place, ignore_errors=True)
     aside.rename(place)
 

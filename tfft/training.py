@@ -30,6 +30,7 @@ from tfft.preparation import Prepared, in_float32, outputs_of, prepare, used_pie
 from tfft.presets import save_preset
 from tfft.runs import RunDir
 from tfft.summary import print_start, print_summary
+from tfft.tasks.published_heads import begin_with_head
 from tfft.watching import (
     build_callbacks,
     build_early_stopping,
@@ -86,6 +87,7 @@ def run_experiment(
     with nothing_left_on_failure(directory.cache, keep=resume):
         prepared = prepare(experiment, directory.cache)
         model = prepared.task.build_model(prepared.encoder)
+        notes = begin_with_head(model, prepared.task, prepared.encoder)
         check_callbacks(model, prepared)
         learner, learned = cache_frozen(model, prepared, console)
         if not resume:
@@ -93,6 +95,8 @@ def run_experiment(
     directory.write_labels(prepared.task.labels)
     console = LoggedConsole(console, directory.path / "log.txt")
     print_start(model, prepared, where, console)
+    for note in notes:
+        console.print(note, markup=False, soft_wrap=True)
     with used_rows(learner, used_pieces(learned)):
         train(learner, learned, directory, resume=resume, console=console)
     model, prepared = in_float32(model, prepared)
@@ -111,6 +115,9 @@ def train(
 ) -> None:
     """Compiles and fits the model, from the last checkpoint on when resuming."""
     experiment, training = prepared.experiment, prepared.experiment.training
+    if not training.epochs:
+        console.print("training.epochs is 0: nothing is trained")
+        return
     checkpoint = find_checkpoint(directory.last) if resume else None
     first_epoch = checkpoint["epoch"] + 1 if checkpoint else 0
     dataset, num_batches = build_dataset(prepared, first_epoch)

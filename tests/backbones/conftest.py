@@ -31,7 +31,7 @@ def write_hf_directory() -> Callable[[Any, Path], Path]:
         place.mkdir(parents=True, exist_ok=True)
         save_file(hf_weights(encoder), place / "model.safetensors")
         (place / "config.json").write_text(json.dumps(hf_config(encoder)))
-        if encoder.family.is_wordpiece:
+        if encoder.family.vocabulary == "wordpiece":
             pieces = encoder.tokenizer.get_vocabulary()
             (place / "vocab.txt").write_text("\n".join(pieces) + "\n", "utf-8")
             (place / "tokenizer_config.json").write_text('{"do_lower_case": true}')

@@ -14,7 +14,7 @@ IDS = np.array([[2, 5, 6, 7, 3, 0, 0], [2, 9, 3, 0, 0, 0, 0], [2, 5, 5, 8, 9, 1,
 SEGMENTS = np.array([[0, 0, 0, 1, 1, 0, 0], [0] * 7, [0, 0, 0, 0, 1, 1, 1]], "int32")
 
 
-@pytest.fixture(params=["bert", "distil_bert", "roberta"])
+@pytest.fixture(params=["bert", "distil_bert", "roberta", "albert", "electra"])
 def encoder(request, build_tiny_encoder):
     encoder = build_tiny_encoder(request.param, num_layers=2, num_heads=2, intermediate_dim=20)
     for weight in encoder.backbone.weights:  # biases and norms too
@@ -90,21 +90,39 @@ def test_attention_dropout_of_its_own(encoder):
         for layer in encoder.backbone._flatten_layers()
         if isinstance(layer, keras.layers.Dropout) and layer.rate > 0
     ]
-    assert len(others) == 1 + 2 * 2
+    layers = 1 if encoder.family_name == "albert" else 2
+    assert len(others) == 1 + 2 * layers
     traced = tf.function(lambda given: Transformer(encoder.backbone)(given, training=True))
     graph = traced.get_concrete_function(features(encoder)).graph
-    assert sum("RandomUniform" in node.type for node in graph.get_operations()) == len(others)
+    # ALBERT goes through its one layer twice.
+    assert sum("RandomUniform" in node.type for node in graph.get_operations()) == 1 + 2 * 2
 
 
 def test_frozen_layers_have_no_gradients(encoder):
+    if encoder.family_name == "albert":
+        pytest.skip("its layers are one")
     freeze_layers(encoder.backbone, 1)
     trained = encoder.backbone.trainable_weights
     top = encoder.backbone.transformer_layers[1].trainable_weights
-    pooler = 2 if encoder.family_name == "bert" else 0
+    pooler = 2 if hasattr(encoder.backbone, "pooled_dense") else 0
     assert {id(weight) for weight in top} <= {id(weight) for weight in trained}
     assert len(trained) == len(top) + pooler
     with pytest.raises(ConfigError, match=r"freeze is 3, but the backbone has 2 layers"):
         freeze_layers(encoder.backbone, 3)
+
+
+def test_layers_that_are_one_cannot_be_frozen_apart(build_tiny_encoder):
+    backbone = build_tiny_encoder("albert", num_layers=2).backbone
+    with pytest.raises(ConfigError, match=r"the 2 layers of this AlbertBackbone share their"):
+        freeze_layers(backbone, 1)
+    freeze_layers(backbone, 0)
+    frozen = {w.path.split("/")[0] for w in backbone.weights} - {
+        w.path.split("/")[0] for w in backbone.trainable_weights
+    }
+    assert frozen == {
+        *("token_embedding", "position_embedding", "segment_embedding"),
+        *("embeddings_layer_norm", "embedding_projection"),
+    }
 
 
 def test_is_saved_with_a_model(encoder, tmp_path):
@@ -214,7 +232,7 @@ def test_gradients_of_packed_rows(encoder, first_only):
             loss = tf.reduce_sum(transformer(inputs, training=True) * wanted)
         gradients.append(tape.gradient(loss, weights))
     compared = [pair for pair in zip(*gradients, strict=True) if pair[0] is not None]
-    assert len(compared) > 30
+    assert len(compared) > 20
     for expected, found in compared:
         assert_close(tf.convert_to_tensor(found), tf.convert_to_tensor(expected))
 

@@ -179,6 +179,17 @@ def test_heads_that_do_not_divide_the_width(message_of):
     assert "a multiple of num_heads, 3" in message
 
 
+def test_families_whose_rows_are_not_packed(message_of):
+    message = message_of(backbone={"family": "albert"}, training={"packing": True})
+    assert "training.packing is for bert, distil_bert, roberta; this backbone is of the" in message
+    assert "family albert. Leave it out." in message
+
+
+def test_layers_of_albert_cannot_be_frozen_apart(message_of):
+    message = message_of(backbone={"family": "albert", "freeze": 1})
+    assert "backbone.freeze is 1, but the" in message and "share their weights" in message
+
+
 # ---------------------------------------------------------------------------------- directory
 
 

@@ -16,8 +16,20 @@ def set_attention_dropout(backbone: Any, rate: float) -> None:
         backbone: of KerasHub, with `transformer_layers`, built with a dropout above 0.
         rate: at which shares of attention are dropped; 0 saves their random numbers.
     """
-    for layer in backbone.transformer_layers:
-        layer._self_attention_layer._dropout_layer.rate = rate
+    for layer in encoder_layers(backbone):
+        attention = layer._self_attention_layer
+        is_deberta = hasattr(attention, "_attn_dropout_layer")
+        dropout = attention._attn_dropout_layer if is_deberta else attention._dropout_layer
+        dropout.rate = rate
+
+
+def encoder_layers(backbone: Any) -> list[Any]:
+    """The layers of a backbone in their order; ALBERT goes through the same one several times."""
+    layers = list(backbone.transformer_layers)
+    if not isinstance(layers[0], list):
+        return layers
+    times = backbone.num_layers // len(layers)
+    return [layer for group in layers for _ in range(times) for layer in group]
 
 
 def projections(attention: Any, *, together: bool) -> list[list[Any]]:
@@ -46,7 +58,7 @@ class Fused:
 
     def __init__(self, groups: Iterable[list[Any]]) -> None:
         self._weights = {
-            id(group[0]): [
+            tuple(map(id, group)): [
                 keras.Variable(weight, trainable=False) for weight in side_by_side(group)
             ]
             for group in groups
@@ -54,7 +66,7 @@ class Fused:
 
     def of(self, layers: list[Any]) -> list[Any]:
         """Kernel and bias of projections."""
-        return self._weights[id(layers[0])]
+        return self._weights[tuple(map(id, layers))]
 
 
 def project(

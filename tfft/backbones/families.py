@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras_hub
 
@@ -16,55 +16,101 @@ class Family:
     Attributes:
         backbone: the backbone's class.
         tokenizer: the tokenizer's class.
+        vocabulary: what its pieces are made by.
+        unknown: the piece for what has no pieces.
         uses_segment_ids: whether the backbone takes `segment_ids`.
         has_pooler: whether the backbone returns a pretrained `pooled_output`.
+        head_activation: of the layer in a pooler's place, as in the family's own classifier.
         num_separators: how many end pieces stand between the two texts of a pair.
-        is_wordpiece: whether the vocabulary is WordPiece (else byte-level BPE).
-        unknown: the piece for what has no pieces.
         start, end, pad: attributes of the tokenizer that hold the special pieces' ids.
+        like_bert: whether its layers are BERT's, as `tfft.backbones.transformer` computes them.
+        can_pack: whether its rows can hold several examples.
+        size_name: what the backbone calls its `vocabulary_size`.
+        more_sizes: what else a random backbone of a `hidden_dim` and a `sequence_length` needs.
     """
 
     backbone: Any
     tokenizer: Any
-    uses_segment_ids: bool
-    has_pooler: bool
-    num_separators: int
-    is_wordpiece: bool
+    vocabulary: Literal["wordpiece", "byte_pair", "sentencepiece"]
     unknown: str
+    uses_segment_ids: bool = False
+    has_pooler: bool = False
+    head_activation: str = "tanh"
+    num_separators: int = 1
     start: str = "cls_token_id"
     end: str = "sep_token_id"
     pad: str = "pad_token_id"
+    like_bert: bool = True
+    can_pack: bool = False
+    size_name: str = "vocabulary_size"
+    more_sizes: Callable[[int, int], dict[str, int]] = lambda hidden_dim, sequence_length: {}
 
 
 FAMILIES = {
     "bert": Family(
         backbone=keras_hub.models.BertBackbone,
         tokenizer=keras_hub.models.BertTokenizer,
+        vocabulary="wordpiece",
+        unknown="[UNK]",
         uses_segment_ids=True,
         has_pooler=True,
-        num_separators=1,
-        is_wordpiece=True,
-        unknown="[UNK]",
+        can_pack=True,
     ),
     "distil_bert": Family(
         backbone=keras_hub.models.DistilBertBackbone,
         tokenizer=keras_hub.models.DistilBertTokenizer,
-        uses_segment_ids=False,
-        has_pooler=False,
-        num_separators=1,
-        is_wordpiece=True,
+        vocabulary="wordpiece",
         unknown="[UNK]",
+        head_activation="relu",
+        can_pack=True,
     ),
     "roberta": Family(
         backbone=keras_hub.models.RobertaBackbone,
         tokenizer=keras_hub.models.RobertaTokenizer,
-        uses_segment_ids=False,
-        has_pooler=False,
-        num_separators=2,
-        is_wordpiece=False,
+        vocabulary="byte_pair",
         unknown="<unk>",
+        num_separators=2,
         start="start_token_id",
         end="end_token_id",
+        can_pack=True,
+    ),
+    "xlm_roberta": Family(
+        backbone=keras_hub.models.XLMRobertaBackbone,
+        tokenizer=keras_hub.models.XLMRobertaTokenizer,
+        vocabulary="sentencepiece",
+        unknown="<unk>",
+        num_separators=2,
+        start="start_token_id",
+        end="end_token_id",
+    ),
+    "albert": Family(
+        backbone=keras_hub.models.AlbertBackbone,
+        tokenizer=keras_hub.models.AlbertTokenizer,
+        vocabulary="sentencepiece",
+        unknown="<unk>",
+        uses_segment_ids=True,
+        has_pooler=True,
+        more_sizes=lambda hidden_dim, sequence_length: {"embedding_dim": hidden_dim // 2},
+    ),
+    # KerasHub's backbone has a pooler, but ELECTRA was trained without one.
+    "electra": Family(
+        backbone=keras_hub.models.ElectraBackbone,
+        tokenizer=keras_hub.models.ElectraTokenizer,
+        vocabulary="wordpiece",
+        unknown="[UNK]",
+        uses_segment_ids=True,
+        head_activation="gelu",
+        size_name="vocab_size",
+        more_sizes=lambda hidden_dim, sequence_length: {"embedding_dim": hidden_dim // 2},
+    ),
+    "deberta_v3": Family(
+        backbone=keras_hub.models.DebertaV3Backbone,
+        tokenizer=keras_hub.models.DebertaV3Tokenizer,
+        vocabulary="sentencepiece",
+        unknown="[UNK]",
+        head_activation="gelu",
+        like_bert=False,
+        more_sizes=lambda hidden_dim, sequence_length: {"bucket_size": sequence_length // 2},
     ),
 }
 
@@ -82,15 +128,7 @@ def find_family(test: Callable[[Family], bool], found: str) -> tuple[str, Family
 
 
 # Somebody's own Keras model: it takes features, and has no tokenizer that could make them.
-OWN = Family(
-    backbone=None,
-    tokenizer=None,
-    uses_segment_ids=False,
-    has_pooler=False,
-    num_separators=1,
-    is_wordpiece=False,
-    unknown="",
-)
+OWN = Family(backbone=None, tokenizer=None, vocabulary="wordpiece", unknown="", like_bert=False)
 
 
 def family_of(backbone: Any, *, has_tokenizer: bool = True) -> tuple[str, Family]:

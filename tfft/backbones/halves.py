@@ -4,8 +4,15 @@ from typing import Any
 
 import keras
 
+from tfft.backbones.attention import encoder_layers
 from tfft.backbones.transformer import Transformer
 from tfft.errors import ConfigError
+
+# What stands below the layers, by the names that the backbones of KerasHub have for it.
+EMBEDDINGS = (
+    *("embeddings", "token_embedding", "position_embedding", "segment_embedding"),
+    *("embeddings_layer_norm", "embeddings_projection", "relative_embeddings"),
+)
 
 
 def freeze_layers(backbone: Any, count: int) -> None:
@@ -18,16 +25,20 @@ def freeze_layers(backbone: Any, count: int) -> None:
         count: how many layers beside the embeddings.
 
     Raises:
-        ConfigError: there are not so many.
+        ConfigError: there are not so many, or all are the same one.
     """
-    layers = backbone.transformer_layers
+    layers = encoder_layers(backbone)
+    if count and len(set(map(id, layers))) < len(layers):
+        raise ConfigError(
+            f"backbone.freeze is {count}, but the {len(layers)} layers of this "
+            f"{type(backbone).__name__} share their weights. Leave it out, or set it to 0."
+        )
     if count > len(layers):
         raise ConfigError(
             f"backbone.freeze is {count}, but the backbone has {len(layers)} layers. Set it "
             f"to {len(layers)} or less."
         )
-    names = ("token_embedding", "position_embedding", "segment_embedding", "embeddings")
-    embeddings = [getattr(backbone, name, None) for name in (*names, "embeddings_layer_norm")]
+    embeddings = [getattr(backbone, name, None) for name in EMBEDDINGS]
     for layer in [*embeddings, *layers[:count]]:
         if layer is not None:
             layer.trainable = False

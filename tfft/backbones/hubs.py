@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from pathlib import Path
 
 from tfft.errors import ConfigError
 
@@ -33,6 +34,28 @@ def reach_or_find(preset: str) -> str:
             if isinstance(found, str):
                 return os.path.dirname(found)
         raise
+
+
+def find_file(source: str, name: str) -> Path | None:
+    """A file of a model; None where it has none.
+
+    Args:
+        source: a directory, or `hf://user/model`, from which the file is fetched. Elsewhere there
+            are none.
+        name: of the file.
+    """
+    if not source.startswith("hf://"):
+        path = Path(source, name)
+        return path if path.is_file() else None
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.hf_hub_download(source.removeprefix("hf://"), name))
+    except huggingface_hub.errors.EntryNotFoundError as error:
+        # Where the hub was not asked, nobody knows.
+        if isinstance(error, huggingface_hub.errors.LocalEntryNotFoundError):
+            raise
+        return None
 
 
 def reach(preset: str, address: str) -> None:

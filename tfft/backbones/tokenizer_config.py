@@ -1,33 +1,49 @@
-"""Hugging Face's `tokenizer_config.json`, of which KerasHub reads only `do_lower_case`."""
+"""Hugging Face's `tokenizer_config.json`: how texts are folded before they are cut into pieces."""
 
 import json
 from pathlib import Path
+from typing import Any
 
-import huggingface_hub
+from tfft.backbones.hubs import find_file
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
 
-def read_strip_accents(source: str) -> bool | None:
-    """Whether the tokenizer reads "é" as "e"; None: as its `lowercase` says.
+def read_folding(source: str) -> dict[str, bool | None]:
+    """What `tfft.backbones.encoder.Encoder` takes; None: as the family or the vocabulary says.
 
-    German and other uncased models keep their accents: `"strip_accents": false`.
+    German and other uncased models keep their accents: `"strip_accents": false`; ALBERT says it the
+    other way round: `"keep_accents": true`.
 
     Args:
         source: a directory, or the address of what was just loaded.
     """
-    path: str | Path | object | None = Path(source, TOKENIZER_CONFIG)
-    if source.startswith("hf://"):
-        name = source.removeprefix("hf://")
-        path = huggingface_hub.try_to_load_from_cache(name, TOKENIZER_CONFIG)
-    if not isinstance(path, (str, Path)) or not Path(path).is_file():
-        return None
-    value = json.loads(Path(path).read_bytes()).get("strip_accents")
-    return value if isinstance(value, bool) else None
+    config = read_tokenizer_config(source)
+    keeps = _bool(config.get("keep_accents"))
+    strips = _bool(config.get("strip_accents"))
+    return {
+        "lowercase": _bool(config.get("do_lower_case")),
+        "strip_accents": not keeps if strips is None and keeps is not None else strips,
+    }
 
 
-def write_strip_accents(preset: Path, strip_accents: bool | None) -> None:
+def read_tokenizer_config(source: str) -> dict[str, Any]:
+    """The whole file; nothing where there is none.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    path = find_file(source, TOKENIZER_CONFIG)
+    return json.loads(path.read_bytes()) if path else {}
+
+
+def write_folding(preset: Path, *, lowercase: bool | None, strip_accents: bool | None) -> None:
     """Keeps it beside a KerasHub preset, whose own files have no place for it."""
-    if strip_accents is not None:
-        text = json.dumps({"strip_accents": strip_accents})
-        (preset / TOKENIZER_CONFIG).write_text(text, "utf-8")
+    said = {"do_lower_case": lowercase, "strip_accents": strip_accents}
+    said = {name: value for name, value in said.items() if value is not None}
+    if said:
+        (preset / TOKENIZER_CONFIG).write_text(json.dumps(said), "utf-8")
+
+
+def _bool(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfft.backbones.attention import Fused, attend, projections
+from tfft.backbones.attention import Fused, attend, encoder_layers, projections
 from tfft.backbones.pointwise import activate, drop, normalise
 from tfft.errors import ConfigError
 
@@ -27,11 +27,12 @@ class Transformer(keras.layers.Layer):
     """The vectors that a KerasHub backbone of BERT's kind gives pieces.
 
     Args:
-        backbone: a `BertBackbone`, `DistilBertBackbone` or `RobertaBackbone`.
+        backbone: of a family that is `like_bert`; see `tfft.backbones.families`.
         first_only: whether the vector of the first piece is enough.
         options: of a Keras layer. The default `dtype` is the backbone's.
 
-    Call it with `token_ids`, `padding_mask` and for BERT `segment_ids`, int (batch_size, length).
+    Call it with `token_ids`, `padding_mask` and, where the backbone takes them, `segment_ids`, int
+    (batch_size, length).
     It returns (batch_size, length, hidden_dim), or with `first_only` (batch_size, 1, hidden_dim).
     With `until=N` this is what the embeddings and the N lowest layers give: of all pieces, unless
     it is all layers. With `since=N` and such `vectors` only the layers above them are computed.
@@ -73,9 +74,10 @@ class Transformer(keras.layers.Layer):
         bias = padding_bias(inputs["padding_mask"], vectors.dtype)
         rows, hidden_dim = ops.shape(vectors)[:-1], vectors.shape[-1]
         vectors = flat(vectors)
-        for layer in self.backbone.transformer_layers[since:until]:
+        layers = encoder_layers(self.backbone)
+        for number, layer in enumerate(layers[since:until], since + 1):
             queries = vectors
-            if self.first_only and layer is self._last:
+            if self.first_only and number == len(layers):  # ALBERT's are one
                 queries = ops.reshape(vectors, (*rows, hidden_dim))[:, 0]
             vectors = encode(layer, queries, vectors, bias, training, self.fused)
         return ops.reshape(vectors, (rows[0], 1 if self.is_first(until) else rows[1], hidden_dim))
@@ -89,7 +91,7 @@ class Transformer(keras.layers.Layer):
         bias = ops.cast(ops.logical_not(ops.expand_dims(is_same, 1)), vectors.dtype)
         bias = bias * lowest(vectors.dtype)
         vectors = flat(vectors)
-        for layer in self.backbone.transformer_layers[:-1]:
+        for layer in encoder_layers(self.backbone)[:-1]:
             vectors = encode(layer, vectors, vectors, bias, training)
         if not self.first_only:
             return ops.reshape(encode(self._last, vectors, vectors, bias, training), shape)
@@ -100,13 +102,14 @@ class Transformer(keras.layers.Layer):
 
     @property
     def _last(self) -> Any:
-        return self.backbone.transformer_layers[-1]
+        return encoder_layers(self.backbone)[-1]
 
     def projections(self) -> Iterator[list[Any]]:
         """The projections of all layers, in the groups that are computed together."""
-        for layer in self.backbone.transformer_layers:
-            all_at_once = not self.first_only or layer is not self._last
-            yield from projections(layer._self_attention_layer, together=all_at_once)
+        *others, last = encoder_layers(self.backbone)
+        for layer in others:
+            yield from projections(layer._self_attention_layer, together=True)
+        yield from projections(last._self_attention_layer, together=not self.first_only)
 
     def _embed(self, inputs: dict[str, Any], positions: Any, training: bool | None) -> Any:
         backbone = self.backbone
@@ -116,7 +119,9 @@ class Transformer(keras.layers.Layer):
         if tables is backbone:
             vectors = vectors + backbone.segment_embedding(inputs["segment_ids"])
         vectors = normalise(backbone.embeddings_layer_norm, vectors)
-        return drop(backbone.embeddings_dropout, vectors, training)
+        vectors = drop(backbone.embeddings_dropout, vectors, training)
+        widen = getattr(backbone, "embeddings_projection", None)  # ALBERT's and ELECTRA's
+        return widen(vectors) if widen else vectors
 
     def compute_output_spec(
         self,
@@ -135,7 +140,7 @@ class Transformer(keras.layers.Layer):
 
     def is_first(self, until: int | None) -> bool:
         """Whether the layers up to one give the vector of the first piece alone."""
-        return self.first_only and until in (None, len(self.backbone.transformer_layers))
+        return self.first_only and until in (None, len(encoder_layers(self.backbone)))
 
     def get_config(self) -> dict[str, Any]:
         """What the layer is made anew from."""

@@ -1,5 +1,6 @@
 """Tokenizers for encoders with random weights: from vocabulary files, or learned from texts."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,16 @@ from tfft.errors import ConfigError
 
 SPECIAL_WORDPIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SPECIAL_BPE_PIECES = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+# The first pieces of the published models: their ids, and what they are called.
+_IN_BRACKETS = {"bos_piece": "[CLS]", "eos_piece": "[SEP]"}
+SPECIAL_SENTENCEPIECES: dict[str, dict[str, Any]] = {
+    "xlm_roberta": {"unk_id": 0, "bos_id": 1, "eos_id": 2, "pad_id": -1},
+    "albert": {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3, "control_symbols": ["[MASK]"]}
+    | _IN_BRACKETS,
+    "deberta_v3": {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
+    | {"pad_piece": "[PAD]", "unk_piece": "[UNK]"}
+    | _IN_BRACKETS,
+}
 
 
 def build_tokenizer(
@@ -23,9 +34,13 @@ def build_tokenizer(
     Raises:
         ConfigError: vocabulary files are missing.
     """
-    tokenizer = FAMILIES[family].tokenizer
-    if not FAMILIES[family].is_wordpiece:
+    tokenizer, kind = FAMILIES[family].tokenizer, FAMILIES[family].vocabulary
+    if kind == "byte_pair":
         return tokenizer(**(_read_bpe(vocabulary) if vocabulary else byte_level_bpe()))
+    if kind == "sentencepiece":
+        if vocabulary:
+            return tokenizer(proto=_read_sentencepiece(vocabulary))
+        return tokenizer(proto=learn_sentencepiece(texts, vocabulary_size, lowercase, family))
     pieces = (
         _read_wordpieces(vocabulary)
         if vocabulary
@@ -48,6 +63,34 @@ def learn_wordpieces(texts: Sequence[str], vocabulary_size: int, lowercase: bool
             reserved_tokens=SPECIAL_WORDPIECES,
         )
     )
+
+
+def learn_sentencepiece(
+    texts: Sequence[str], vocabulary_size: int, lowercase: bool, family: str
+) -> bytes:
+    """Learns a SentencePiece model (unigram) with the special pieces of a family.
+
+    Raises:
+        ConfigError: there is no text to learn from.
+    """
+    import sentencepiece
+
+    if not any(text.strip() for text in texts):
+        raise ConfigError(
+            f"backbone.vocabulary: {family} needs a SentencePiece model, and there is no text to "
+            "learn one from. Name a .model file."
+        )
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=model,
+        vocab_size=vocabulary_size,
+        hard_vocab_limit=False,
+        normalization_rule_name="nmt_nfkc_cf" if lowercase else "nmt_nfkc",
+        minloglevel=2,
+        **SPECIAL_SENTENCEPIECES[family],
+    )
+    return model.getvalue()
 
 
 def byte_level_bpe() -> dict[str, Any]:
@@ -79,6 +122,16 @@ def _read_wordpieces(path: str) -> list[str]:
     if missing:
         raise ConfigError(f"backbone.vocabulary: {path} lacks the pieces {', '.join(missing)}.")
     return pieces
+
+
+def _read_sentencepiece(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"backbone.vocabulary: {path} cannot be read ({error.strerror}). Expected a "
+            "SentencePiece model, such as spiece.model."
+        ) from None
 
 
 def _read_bpe(path: str) -> dict[str, Any]:

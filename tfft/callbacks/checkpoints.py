@@ -12,6 +12,7 @@ import h5py
 import keras
 import numpy as np
 
+from tfft.backbones.transformer import Transformer
 from tfft.backbones.word_rows import assign_whole_values, whole_values
 
 WEIGHTS, OPTIMIZER, STATE = "model.weights.h5", "optimizer.npz", "state.json"
@@ -104,7 +105,8 @@ def _as_written_now(path: Path, model: Any) -> Iterator[Path]:
     with h5py.File(path) as file:
         layers = list(file.get("layers", ()))
     backbones = [name for name in layers if name.endswith("_backbone")]
-    if not backbones:
+    # DeBERTa's backbone is such a layer now.
+    if not backbones or not any(isinstance(layer, Transformer) for layer in model.layers):
         yield path
         return
     moved = {f"layers/{backbones[0]}": "layers/transformer/backbone"}

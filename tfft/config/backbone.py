@@ -55,13 +55,17 @@ class RandomBackbone(BackboneOptions):
     """Random weights: for tests, smoke runs and training from scratch."""
 
     preset: Literal["random"]
-    family: Literal["bert", "distil_bert", "roberta"] = "bert"
+    family: Literal[
+        "bert", "distil_bert", "roberta", "xlm_roberta", "albert", "electra", "deberta_v3"
+    ] = "bert"
     vocabulary: str | None = None
-    """A WordPiece vocabulary file, or a directory with `vocab.json` and `merges.txt` (roberta),
-    below data.dir. Null: learned from the training texts."""
+    """A WordPiece vocabulary file (bert, distil_bert, electra), a directory with `vocab.json` and
+    `merges.txt` (roberta) or a SentencePiece model (xlm_roberta, albert, deberta_v3), below
+    data.dir. Null: learned from the training texts."""
     vocabulary_size: Annotated[int, Field(ge=64)] = 2000
     """The most pieces of a learned vocabulary."""
     lowercase: bool = True
+    """Whether a learned vocabulary folds case (WordPiece and albert: accents, too)."""
     num_layers: Annotated[int, Field(ge=1)] = 2
     num_heads: Annotated[int, Field(ge=1)] = 2
     hidden_dim: Annotated[int, Field(ge=2)] = 64

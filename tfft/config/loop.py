@@ -27,7 +27,8 @@ class Optimizer(Section):
 class Training(Section):
     """The loop."""
 
-    epochs: Annotated[int, Field(ge=1)] = 3
+    epochs: Annotated[int, Field(ge=0)] = 3
+    """0 trains nothing: a model that was fine-tuned elsewhere is scored and exported."""
     batch_size: Annotated[int, Field(ge=1)] = 32
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are averaged into one update."""

@@ -112,6 +112,7 @@ def write_saved_model(task: Task, encoder: Encoder, model: Any, place: Path) -> 
         module.weights = list(
             {id(v): v for graph in signatures.values() for v in graph.graph.variables}.values()
         )
+        module.tokenizer = encoder.graph_tokenizer
         tf.saved_model.save(module, str(place), signatures=signatures)
 
 
@@ -170,8 +171,8 @@ def write_extras(place: Path, task: Task, encoder: Encoder) -> None:
     """Writes labels and vocabulary as plain files; the graph does not read them.
 
     `labels.txt` has one label a line in the order of the outputs, `signature.json` what else a
-    client may want to know, and `vocab.txt` (WordPiece), or `vocab.json` and `merges.txt`
-    (byte-level BPE), the pieces in the order of their ids.
+    client may want to know, and `vocab.txt` (WordPiece), `vocab.json` and `merges.txt` (byte-level
+    BPE) or `sentencepiece.model` the pieces.
     """
     place.mkdir(exist_ok=True)
     if task.labels:
@@ -198,9 +199,11 @@ def _decides(task: Any) -> bool:
 def write_vocabulary(place: Path, encoder: Encoder) -> None:
     """Writes the vocabulary under the names that Hugging Face uses."""
     tokenizer = encoder.tokenizer
-    if encoder.family.is_wordpiece:
+    if encoder.family.vocabulary == "wordpiece":
         pieces = "".join(f"{piece}\n" for piece in tokenizer.get_vocabulary())
         write_text(place / "vocab.txt", pieces)
+    elif encoder.family.vocabulary == "sentencepiece":
+        (place / "sentencepiece.model").write_bytes(tokenizer.proto)
     else:
         write_text(place / "vocab.json", json.dumps(tokenizer.vocabulary, ensure_ascii=False))
         write_text(place / "merges.txt", "".join(f"{merge}\n" for merge in tokenizer.merges))

@@ -11,6 +11,7 @@ from tfft.tasks import (
     token_classification,
 )
 from tfft.tasks.base import Task
+from tfft.tasks.published_heads import begin_with_head
 from tfft.tasks.question_answering import QuestionAnswering
 from tfft.tasks.regression import Regression
 from tfft.tasks.text_classification import TextClassification
@@ -30,6 +31,7 @@ __all__ = [
     "Task",
     "TextClassification",
     "TokenClassification",
+    "begin_with_head",
     "build_task",
 ]
 

@@ -13,19 +13,21 @@ def classification_head(
     *,
     num_outputs: int,
     dropout: float = 0.1,
+    activation: str = "tanh",
     initial_bias: Any = None,
     dtype: Any = None,
 ) -> Any:
     """Logits from the first piece's vector.
 
-    A pretrained pooler is used where the encoder has one (BERT); else a tanh layer of the same
-    width stands in for it, as in RoBERTa's published classifier.
+    A pretrained pooler is used where the encoder has one (BERT, ALBERT); else a layer of the same
+    width stands in for it, as in the published classifiers of the other families.
 
     Args:
         first: (batch_size, hidden_dim), the first piece's vector.
         pooled: the same after a pretrained pooler, if there is one.
         num_outputs: how many logits.
-        dropout: before the last layer (and before the tanh layer).
+        dropout: before the last layer (and before the one in the pooler's place).
+        activation: of the layer in the pooler's place.
         initial_bias: (num_outputs,), where the logits begin. Default: 0.
         dtype: of the layers' computations. Default: the global policy. Logits are float32.
 
@@ -36,7 +38,7 @@ def classification_head(
         first = keras.layers.Dropout(dropout, dtype=dtype, name="pooled_dropout")(first)
         pooled = keras.layers.Dense(
             first.shape[-1],
-            activation="tanh",
+            activation=activation,
             kernel_initializer=_initializer(),
             dtype=dtype,
             name="pooled_dense",

@@ -72,6 +72,7 @@ class Regression:
             *encoder.first(inputs),
             num_outputs=1,
             dropout=self.dropout,
+            activation=encoder.family.head_activation,
             dtype=encoder.backbone.dtype_policy,
         )
         units = OriginalUnits(self.mean, self.deviation, dtype="float32", name="original_units")

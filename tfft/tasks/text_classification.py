@@ -92,6 +92,7 @@ class TextClassification:
             *encoder.first(inputs),
             num_outputs=len(self.labels),
             dropout=self.dropout,
+            activation=encoder.family.head_activation,
             initial_bias=self._initial_bias(),
             dtype=encoder.backbone.dtype_policy,
         )

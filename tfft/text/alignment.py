@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfft.text.byte_pair import BytePair
+from tfft.text.sentencepiece import SentencePiece
 from tfft.text.wordpiece import WordPiece
 from tfft.text.words import with_row_ids
 
@@ -71,7 +72,9 @@ def first_pieces(pieces: tf.RaggedTensor) -> tf.RaggedTensor:
     return pieces.with_flat_values(begins).merge_dims(1, 2)
 
 
-def pieces_with_offsets(texts: tf.Tensor, tokenizer: WordPiece | BytePair) -> Pieces:
+def pieces_with_offsets(
+    texts: tf.Tensor, tokenizer: WordPiece | BytePair | SentencePiece
+) -> Pieces:
     """Tokenizes texts and tells for which characters each piece stands.
 
     Offsets count characters, which are Unicode code points, of the text as Python reads it with

@@ -34,7 +34,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from tfft.errors import DataError
-from tfft.text.words import Words, as_utf8, cut_words
+from tfft.text.words import Words, as_utf8, cut_words, lower
 
 MAX_CHARACTERS_PER_WORD = 100
 
@@ -215,7 +215,7 @@ class WordPiece:
             texts = tensorflow_text.normalize_utf8(texts, "NFD")
             texts = tf.strings.regex_replace(texts, _MARKS, "")
         if self.lowercase:
-            texts = _lower(texts)
+            texts = lower(texts)
         texts = tf.strings.regex_replace(texts, f"[{_NOT_SPLIT}]", _UNKNOWN)
         return tf.strings.regex_replace(texts, _BOUNDARY, r" \0 ")
 
@@ -231,12 +231,3 @@ def _reachable(vocabulary: list[str]) -> list[str]:
         piece if last[piece] == index and piece.split() == [piece] else f"[unreachable {index}]"
         for index, piece in enumerate(vocabulary)
     ]
-
-
-def _lower(texts: tf.Tensor) -> tf.Tensor:
-    """Lowers each character by itself.
-
-    ICU looks at the neighbours of a capital sigma, and at the process's locale for "I".
-    """
-    texts = tf.strings.regex_replace(tf.strings.lower(texts), "Σ", "σ")
-    return tf.strings.lower(texts, encoding="utf-8")

@@ -149,6 +149,15 @@ def as_utf8(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
 
 
+def lower(texts: tf.Tensor) -> tf.Tensor:
+    """Lowers each character of UTF-8 texts by itself.
+
+    ICU looks at the neighbours of a capital sigma, and at the process's locale for "I".
+    """
+    texts = tf.strings.regex_replace(tf.strings.lower(texts), "Σ", "σ")
+    return tf.strings.lower(texts, encoding="utf-8")
+
+
 def cut_words(texts: tf.Tensor, pattern: str) -> Words:
     """Cuts UTF-8 texts into what a pattern matches, and leaves out blank parts.
 

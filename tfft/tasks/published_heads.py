@@ -1,0 +1,147 @@
+"""Heads that somebody fine-tuned before: of Hugging Face's classifiers, taggers and answerers.
+
+A model begins with such a head where it is the task's own: the same kind, the same labels, the same
+layers. Where it is not, what stands in its place is random, and a note says so and why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tfft.backbones.checkpoints import read_config
+from tfft.backbones.encoder import Encoder
+from tfft.backbones.huggingface import find_layout, set_layer
+from tfft.backbones.safetensor_files import Weights, open_weights
+from tfft.tasks.base import Task
+
+KINDS = {
+    "ForSequenceClassification": "text_classification",
+    "ForTokenClassification": "token_classification",
+    "ForQuestionAnswering": "question_answering",
+}
+# Hugging Face's names of our layers.
+DENSE_AND_OUT = {"pooled_dense": "classifier.dense", "logits": "classifier.out_proj"}
+CLASSIFIERS = {
+    "bert": {"logits": "classifier"},
+    "albert": {"logits": "classifier"},
+    "distil_bert": {"pooled_dense": "pre_classifier", "logits": "classifier"},
+    "roberta": DENSE_AND_OUT,
+    "xlm_roberta": DENSE_AND_OUT,
+    "electra": DENSE_AND_OUT,
+    "deberta_v3": {"pooled_dense": "pooler.dense", "logits": "classifier"},
+}
+OTHERS = {
+    "token_classification": {"logits": "classifier"},
+    "question_answering": {"logits": "qa_outputs"},
+}
+MULTI_LABEL = {"multi_label_classification": True, "single_label_classification": False}
+CLASSIFICATION = ("text_classification", "regression")
+
+
+@dataclass(frozen=True)
+class PublishedHead:
+    """What the config of a fine-tuned model says of its head.
+
+    Attributes:
+        architecture: such as `BertForTokenClassification`.
+        task: the name of the task that it is for.
+        labels: in the order of its outputs; none of questions and numbers.
+        config: `config.json`.
+    """
+
+    architecture: str
+    task: str
+    labels: list[str]
+    config: dict[str, Any]
+
+    def misfit(self, task: Task) -> str | None:
+        """Why the head is not the task's; None: it is."""
+        if self.task != task.name:
+            return f"it is for {self.task}, and the task is {task.name}"
+        if set(self.labels) != set(task.labels) or len(self.labels) != len(task.labels):
+            return f"its labels are {_some(self.labels)}; the task's are {_some(task.labels)}"
+        kind = self.config.get("problem_type")
+        several = MULTI_LABEL.get(kind or "")
+        if several is not None and several != getattr(task, "multi_label", several):
+            return f"its problem_type is {kind}, and task.multi_label is {not several}"
+        activation = self.config.get("pooler_hidden_act", "gelu")
+        if self.config["model_type"] == "deberta-v2" and activation != "gelu":
+            return f"its pooler_hidden_act is {activation}, and here it is gelu"
+        return None
+
+
+def find_head(encoder: Encoder) -> PublishedHead | None:
+    """The head that the encoder's weights were published with, if they were with one."""
+    config = read_config(encoder.source) if encoder.source else {}
+    architecture = (config.get("architectures") or [""])[0]
+    task = next((KINDS[end] for end in KINDS if architecture.endswith(end)), None)
+    if task is None:
+        return None
+    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    labels = [names[number] for number in sorted(names, key=int)]
+    if task == "text_classification" and len(labels) == 1:
+        task = "regression"
+    named = [] if task in ("regression", "question_answering") else labels
+    return PublishedHead(architecture, task, named, config)
+
+
+def labels_to_learn(head: PublishedHead | None, learned: Sequence[str]) -> list[str] | None:
+    """The labels of a head that knows all those of the data, and more; else None."""
+    return head.labels if head and set(learned) < set(head.labels) else None
+
+
+def begin_with_head(model: Any, task: Task, encoder: Encoder) -> list[str]:
+    """Sets the weights of the published head, if it is the task's.
+
+    Args:
+        model: that the task built on the encoder.
+        task: the task.
+        encoder: as `load_encoder` gave it.
+
+    Returns:
+        What is to be said: that the head is used, or why not, and what of the encoder is random.
+    """
+    if not encoder.source or not read_config(encoder.source):
+        return []
+    head = find_head(encoder)
+    with open_weights(encoder.source) as weights:
+        notes = _missing_pooler(weights, task, encoder)
+        if head is None:
+            return notes
+        reason = head.misfit(task)
+        if reason is None:
+            _set_head(model, task, encoder, weights, head)
+            return [*notes, f"The head of {head.architecture} is used: {_some(task.labels)}."]
+    return [*notes, f"The head of {head.architecture} is not used, a new one begins: {reason}."]
+
+
+def _set_head(
+    model: Any, task: Task, encoder: Encoder, weights: Weights, head: PublishedHead
+) -> None:
+    names = OTHERS.get(task.name) or CLASSIFIERS[encoder.family_name]
+    for ours, theirs in names.items():
+        set_layer(model.get_layer(ours), theirs, weights)
+    logits = model.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    if task.labels:
+        order = [head.labels.index(label) for label in task.labels]
+        logits.set_weights([kernel[:, order], bias[order]])
+    elif task.name == "regression":
+        units = model.get_layer("original_units")
+        mean, deviation = (float(weight) for weight in units.get_weights())
+        logits.set_weights([kernel / deviation, (bias - mean) / deviation])
+
+
+def _missing_pooler(weights: Weights, task: Task, encoder: Encoder) -> list[str]:
+    if not encoder.family.has_pooler or task.name not in CLASSIFICATION:
+        return []
+    layout = find_layout(read_config(encoder.source or ""))
+    if f"{layout.pooler}.weight" in weights.below(layout.prefix):
+        return []
+    return [f"{encoder.source} has no pooler: it begins with random numbers."]
+
+
+def _some(labels: Sequence[str], most: int = 8) -> str:
+    if not labels:
+        return "no labels"
+    return ", ".join(labels[:most]) + (", ..." if len(labels) > most else "")
