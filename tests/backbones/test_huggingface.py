@@ -170,6 +170,19 @@ def test_sizes_of_the_config(place):
     assert load_encoder(place).backbone.dropout == 0.0
 
 
+def test_only_some_fold_as_their_tokenizer_config_says(copy):
+    """Multilingual models say `do_lower_case` for XLM-RoBERTa, and Hugging Face does not do it."""
+    for kind in ("XLMRobertaForSequenceClassification", "DebertaV2ForSequenceClassification"):
+        directory = copy(kind)
+        texts = ["The Key", "the key"]
+        plain = ids_of(load_encoder(str(directory)), texts)
+        config = json.loads((directory / "tokenizer_config.json").read_text())
+        said = config | {"do_lower_case": True, "strip_accents": True}
+        (directory / "tokenizer_config.json").write_text(json.dumps(said))
+        found = ids_of(load_encoder(str(directory)), texts)
+        assert found == (plain if kind.startswith("XLM") else [plain[1]] * 2)
+
+
 def test_albert_folds_as_its_tokenizer_config_says(copy):
     directory = copy("AlbertForSequenceClassification")
     config = json.loads((directory / "tokenizer_config.json").read_text())

@@ -22,9 +22,9 @@ class Encoder:
         sequence_length: the most pieces of an example, special ones included. Default: what the
             backbone's position table holds; 512 where it has none.
         truncation: where longer texts are cut; see `tfft.text.segments.place_in_text`.
-        lowercase: SentencePiece: whether texts are lowered first. Default: for ALBERT alone.
-        strip_accents: whether "é" is read as "e". Default: WordPiece as the tokenizer's `lowercase`
-            says, SentencePiece for ALBERT alone.
+        lowercase: ALBERT, DeBERTa: whether texts are lowered first. Default: those of ALBERT.
+        strip_accents: WordPiece, ALBERT: whether "é" is read as "e". Default: WordPiece as the
+            tokenizer's `lowercase` says, ALBERT yes.
 
     Attributes:
         source: the directory in which `load_encoder` has its files; else None.
@@ -198,14 +198,16 @@ class Encoder:
             return BytePair(tokenizer.vocabulary, tokenizer.merges)
         from tfft.text.sentencepiece import SentencePiece
 
-        is_albert = self.family_name == "albert"
+        # As Hugging Face's: what XLM-RoBERTa's tokenizer_config.json says of folding is not followed.
+        is_albert, is_deberta = self.family_name == "albert", self.family_name == "deberta_v3"
+        lowercase = is_albert if self.lowercase is None else self.lowercase
         return SentencePiece(
             tokenizer.proto,
             fairseq_ids=self.family_name == "xlm_roberta",
-            lowercase=is_albert if self.lowercase is None else self.lowercase,
-            strip_accents=is_albert if self.strip_accents is None else self.strip_accents,
+            lowercase=lowercase and (is_albert or is_deberta),
+            strip_accents=is_albert and self.strip_accents is not False,
             plain_quotes=is_albert,
-            compose=self.family_name == "deberta_v3",
+            compose=is_deberta,
         )
 
     def _special_id(self, attribute: str) -> int:

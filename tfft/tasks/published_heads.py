@@ -78,7 +78,7 @@ def find_head(encoder: Encoder) -> PublishedHead | None:
     if task is None:
         return None
     names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    labels = [names[number] for number in sorted(names, key=int)]
+    labels = [str(names[number]) for number in sorted(names, key=int)]
     if task == "text_classification" and len(labels) == 1:
         task = "regression"
     named = [] if task in ("regression", "question_answering") else labels
