@@ -198,7 +198,7 @@ class Encoder:
             return BytePair(tokenizer.vocabulary, tokenizer.merges)
         from tfft.text.sentencepiece import SentencePiece
 
-        # As Hugging Face's: what XLM-RoBERTa's tokenizer_config.json says of folding is not followed.
+        # As in Hugging Face, XLM-RoBERTa folds nothing, whatever its tokenizer_config.json says.
         is_albert, is_deberta = self.family_name == "albert", self.family_name == "deberta_v3"
         lowercase = is_albert if self.lowercase is None else self.lowercase
         return SentencePiece(
