@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfft.config import Experiment, config_yaml
+from tfft.console import row_counter
 from tfft.data.batching import add_counts, count_batches
 from tfft.data.cache_choice import choose_cache
 from tfft.data.streamed_examples import Split
@@ -33,7 +34,8 @@ def check_experiment(experiment: Experiment, console: Console) -> None:
     experiment, reason = choose_cache(experiment)
     console.print(config_yaml(experiment), markup=False, soft_wrap=True)
     console.print(reason, markup=False, soft_wrap=True)
-    prepared = prepare(experiment)
+    with row_counter(console) as watch:
+        prepared = prepare(experiment, watch=watch)
     model = prepared.task.build_model(prepared.encoder)
     for note in begin_with_head(model, prepared.task, prepared.encoder):
         console.print(note, markup=False, soft_wrap=True)

@@ -18,7 +18,7 @@ from tfft.data.examples import Examples, file_path
 from tfft.data.pipeline import TokenizedSet
 from tfft.data.shuffling import StreamedRows
 from tfft.data.splits import find_labels, load_splits
-from tfft.data.streamed_examples import Split, in_memory
+from tfft.data.streamed_examples import Split, Watch, in_memory
 from tfft.devices import declared_lengths
 from tfft.errors import ConfigError
 from tfft.inference import predict_outputs, tokenize_examples
@@ -52,12 +52,15 @@ class Prepared:
     lengths: tuple[int, ...]
 
 
-def prepare(experiment: Experiment, cache: Path | None = None) -> Prepared:
+def prepare(
+    experiment: Experiment, cache: Path | None = None, watch: Watch = lambda rows: None
+) -> Prepared:
     """Reads the data, builds task and encoder, and turns texts into pieces.
 
     Args:
         experiment: the config. Null for `data.cache` is here `memory`.
         cache: the directory for `data.cache: disk`; None: nothing is written, as with `none`.
+        watch: is told of rows as they are read, where they are not kept.
 
     Raises:
         ConfigError: the config does not fit the data.
@@ -65,7 +68,7 @@ def prepare(experiment: Experiment, cache: Path | None = None) -> Prepared:
     """
     keras.utils.set_random_seed(experiment.seed)
     given = find_labels(experiment)
-    splits = load_splits(experiment, given)
+    splits = load_splits(experiment, given, watch)
     task = build_task(experiment, given, train=splits["train"])
     loaded = {split: part for split, part in splits.items() if isinstance(part, Examples)}
     for examples in loaded.values():

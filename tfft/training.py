@@ -18,12 +18,12 @@ from tfft.callbacks.checkpoints import (
 from tfft.callbacks.early_stopping import EarlyStopping
 from tfft.callbacks.progress import Progress
 from tfft.config import Experiment
-from tfft.console import LoggedConsole
+from tfft.console import LoggedConsole, row_counter
 from tfft.data.cache_choice import choose_cache
 from tfft.data.disk_cache import nothing_left_on_failure, remove_cache
 from tfft.data.packing import packed_dataset
 from tfft.data.pipeline import TokenizedSet, training_dataset
-from tfft.data.shuffling import streamed_dataset
+from tfft.data.shuffling import fault_told, streamed_dataset
 from tfft.frozen import cache_frozen
 from tfft.optim import build_optimizer
 from tfft.preparation import Prepared, in_float32, outputs_of, prepare, used_pieces
@@ -73,7 +73,7 @@ def run_experiment(
         DataError: a data file is at fault.
         NotFiniteError: the loss is no longer a number.
     """
-    console = console or Console()
+    console = LoggedConsole(console or Console())
     directory = RunDir(experiment.output_dir)
     resume = resume and (directory.path / "config.yaml").exists()
     if resume:
@@ -85,7 +85,8 @@ def run_experiment(
     if experiment.data.is_streamed:
         console.print(f"{where}: reading the training files", markup=False, soft_wrap=True)
     with nothing_left_on_failure(directory.cache, keep=resume):
-        prepared = prepare(experiment, directory.cache)
+        with row_counter(console) as watch:
+            prepared = prepare(experiment, directory.cache, watch)
         model = prepared.task.build_model(prepared.encoder)
         notes = begin_with_head(model, prepared.task, prepared.encoder)
         check_callbacks(model, prepared)
@@ -93,7 +94,7 @@ def run_experiment(
         if not resume:
             directory = RunDir.create(experiment)
     directory.write_labels(prepared.task.labels)
-    console = LoggedConsole(console, directory.path / "log.txt")
+    console.write_to(directory.path / "log.txt")
     print_start(model, prepared, where, console)
     for note in notes:
         console.print(note, markup=False, soft_wrap=True)
@@ -143,6 +144,7 @@ def train(
         return
     num_packed = training.batch_size if training.packing else None
     with (
+        fault_told(prepared.train),
         packed(model, num_packed),
         Progress(
             console,

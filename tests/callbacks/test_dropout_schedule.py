@@ -14,13 +14,11 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from tfft.callbacks.dropout_schedule import DropoutSchedule, RateSchedule
-from tfft.callbacks.scheduled_dropout import (
-    Position,
-    ScheduledCall,
-    find_dropout_layers,
-    restore_dropout,
-)
+from tfft.callbacks.dropout_layers import find_dropout_layers
+from tfft.callbacks.dropout_schedule import DropoutSchedule
+from tfft.callbacks.rate_schedule import RateSchedule
+from tfft.callbacks.scheduled_call import Position, ScheduledCall
+from tfft.callbacks.scheduled_dropout import restore_dropout
 
 # Keras on TensorFlow turns variables into arrays in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -50,6 +50,32 @@ def test_what_was_chosen_is_told_and_kept(place, monkeypatch):
     assert tfft.load_config(place.run / "config.yaml").data.cache == "disk"
 
 
+def test_how_many_rows_were_read_is_told_while_it_takes_long(place, monkeypatch):
+    monkeypatch.setattr("tfft.console.SECONDS_BETWEEN_COUNTS", 0)
+    assert fit(place, "none") == 0
+    log = (place.run / "log.txt").read_text("utf-8")
+    where = "data.cache: none, as the config says"
+    assert log.startswith(f"{where}: reading the training files\n... 240 rows\n")
+    assert log.count(where) == 2
+    assert "... 240 rows" not in log[log.index("epoch 1") :]
+
+
+def test_files_that_change_while_they_are_trained_on(place, monkeypatch, capsys):
+    """Also when it is TensorFlow that reads them: a message, and exit code 2."""
+    on_epoch_end = Checkpoints.on_epoch_end
+
+    def removed(self, epoch, logs=None):
+        (place.data / "train.csv").unlink(missing_ok=True)
+        on_epoch_end(self, epoch, logs)
+
+    monkeypatch.setattr(Checkpoints, "on_epoch_end", removed)
+    # More epochs than tf.data reads ahead.
+    assert place.fit(data={"cache": "none"}, training={"epochs": 30, "batch_size": 16}) == 2
+    message = capsys.readouterr().err
+    assert "There is no file" in message
+    assert "Traceback" not in message
+
+
 def interrupt_in_second_epoch(monkeypatch):
     on_epoch_end = Checkpoints.on_epoch_end
 

@@ -6,13 +6,8 @@ import pytest
 from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score
 
 from tfft.errors import NotFiniteError
-from tfft.metrics.classification import (
-    classification_scores,
-    confusions,
-    degenerate_note,
-    multi_label_scores,
-    tune_threshold,
-)
+from tfft.metrics.classification import classification_scores, confusions, degenerate_note
+from tfft.metrics.multi_label import multi_label_scores, tune_threshold
 
 NAMES = ["bird", "cat", "dog"]
 

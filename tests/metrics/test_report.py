@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tfft.metrics.classification import classification_scores, confusions, multi_label_scores
+from tfft.metrics.classification import classification_scores, confusions
+from tfft.metrics.multi_label import multi_label_scores
 from tfft.metrics.report import print_report
 
 

@@ -2,9 +2,10 @@
 
 from tfft.callbacks.checkpoints import Checkpoints
 from tfft.callbacks.csv_history import CsvHistory
-from tfft.callbacks.dropout_schedule import DropoutSchedule, RateSchedule
+from tfft.callbacks.dropout_schedule import DropoutSchedule
 from tfft.callbacks.early_stopping import EarlyStopping
 from tfft.callbacks.progress import Progress
+from tfft.callbacks.rate_schedule import RateSchedule
 from tfft.callbacks.stop_on_nan import StopOnNaN
 from tfft.callbacks.validation import Validation
 

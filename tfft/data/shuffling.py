@@ -8,6 +8,7 @@ It depends on seed and epoch alone. Where everything fits into one buffer the ba
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ import tensorflow as tf
 from tfft.data.batching import Batch, add_counts, count_batches, empty_batch, shuffled_batches
 from tfft.data.blocks import Block, join_blocks
 from tfft.data.pipeline import Pad
+from tfft.errors import TfftError
 
 BUFFER_BLOCKS = 64
 
@@ -74,10 +76,15 @@ class StreamedRows:
 
     Args:
         tally: of all rows.
+
+    Attributes:
+        fault: what ended an epoch, such as a file that is no longer there. TensorFlow tells only
+            that something did.
     """
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
+        self.fault: TfftError | None = None
 
     def __len__(self) -> int:
         return int(self.length_counts.sum())
@@ -133,8 +140,12 @@ def streamed_dataset(
                 declared_lengths=declared_lengths,
                 multiple_of=accumulate,
             )
-            for rows, batch in batches:
-                yield _as_arrays(rows, batch)
+            try:
+                for rows, batch in batches:
+                    yield _as_arrays(rows, batch)
+            except TfftError as error:
+                source.fault = error
+                raise
 
     def features(ids: Any, lengths: Any, first: Any, targets: Any, weight: Any, to: Any) -> Any:
         token_ids = tf.RaggedTensor.from_row_lengths(ids, lengths, validate=False)
@@ -154,6 +165,22 @@ def streamed_dataset(
         multiple_of=accumulate,
     )
     return dataset.prefetch(tf.data.AUTOTUNE), num_batches
+
+
+@contextmanager
+def fault_told(rows: Any) -> Iterator[None]:
+    """Raises the fault that ended an epoch of `StreamedRows` instead of what TensorFlow made of it.
+
+    Args:
+        rows: what is trained on, streamed or not.
+    """
+    try:
+        yield
+    except Exception as error:
+        fault = getattr(rows, "fault", None)
+        if fault is None:
+            raise
+        raise fault from error
 
 
 def epoch_batches(

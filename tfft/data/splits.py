@@ -13,20 +13,23 @@ from tfft.data.labels import (
     sorted_labels,
     stratified_split,
 )
-from tfft.data.streamed_examples import Split, StreamedExamples
+from tfft.data.streamed_examples import Split, StreamedExamples, Watch
 from tfft.errors import DataError
 
 SPLITS = ("train", "validation", "test")
 
 
 def load_splits(
-    experiment: Experiment, label_names: Sequence[str] | None = None
+    experiment: Experiment,
+    label_names: Sequence[str] | None = None,
+    watch: Watch = lambda rows: None,
 ) -> dict[str, Split]:
     """Reads every split that the config names; train as it is asked for if `data.cache` says so.
 
     Args:
         experiment: says where the data lie; its seed draws the shares for splits without a file.
         label_names: the task's labels where they are known, for labels written as numbers.
+        watch: is told of rows as they are read, where they are not kept.
 
     Raises:
         DataError: a fault in a file, or a split without rows.
@@ -35,7 +38,7 @@ def load_splits(
     read = build_reader(experiment, label_names)
     named = [split for split in SPLITS if data.files(split)]
     if data.is_streamed:
-        train = StreamedExamples(data, read, experiment.seed)
+        train = StreamedExamples(data, read, experiment.seed, watch)
         own = {split: load_examples(data, split, read) for split in named if split != "train"}
         return _in_order({"train": train, **own, **train.shares()})
     splits = {split: load_examples(data, split, read) for split in named}

@@ -1,7 +1,7 @@
 """Training rows that are not kept: each pass reads the files anew, some rows at a time."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,9 @@ from tfft.data.examples import (
 from tfft.errors import DataError
 
 ROWS_AT_ONCE = 512
+
+# Is told how many rows a pass has read so far.
+Watch = Callable[[int], None]
 
 
 @dataclass
@@ -50,14 +53,18 @@ class StreamedExamples:
         data: the config's section.
         read: the task's; see `tfft.data.fields.build_reader`.
         seed: of what is drawn.
+        watch: is told of rows as they are read.
     """
 
-    def __init__(self, data: Data, read: Reader, seed: int) -> None:
+    def __init__(
+        self, data: Data, read: Reader, seed: int, watch: Watch = lambda rows: None
+    ) -> None:
         self.files = data.files("train")
         self.path = " + ".join(file_path(data.dir, f.path, f.format) for f in self.files)
         self._data = data
         self._read = read
         self._seed = seed
+        self._watch = watch
         self._passed: Passed | None = None
 
     def __len__(self) -> int:
@@ -150,9 +157,12 @@ class StreamedExamples:
 
     def _rows(self, order: Sequence[int] | None = None) -> Iterator[tuple[Examples, np.ndarray]]:
         """All rows without empty ones, some at a time, with a number in [0, 1) for each."""
+        count = 0
         for number in range(len(self.files)) if order is None else order:
             random = np.random.default_rng([self._seed, number])
             for part in self._of_file(self.files[number]):
+                count += len(part)
+                self._watch(count)
                 yield part, random.random(len(part))
 
     def _of_file(self, file: DataFile) -> Iterator[Examples]:

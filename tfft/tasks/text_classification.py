@@ -13,13 +13,8 @@ from tfft.data.pipeline import Alignment, TokenizedSet
 from tfft.data.splits import choose_labels
 from tfft.data.streamed_examples import Split
 from tfft.errors import ConfigError, did_you_mean
-from tfft.metrics.classification import (
-    classification_scores,
-    confusions,
-    degenerate_note,
-    multi_label_scores,
-    tune_threshold,
-)
+from tfft.metrics.classification import classification_scores, confusions, degenerate_note
+from tfft.metrics.multi_label import multi_label_scores, tune_threshold
 from tfft.tasks.heads import classification_head
 from tfft.tasks.losses import LabelLoss, MultiLabelLoss
 
