@@ -1,0 +1,108 @@
+"""Tries the candidates one after the other, and ranks them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfft.choosing.catalogue import find_named
+from tfft.choosing.directories import Preset, training_files
+from tfft.choosing.probe import build_probe, score_words
+from tfft.choosing.sample import Sample
+from tfft.choosing.trial import Trial, try_preset
+from tfft.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What came out.
+
+    Attributes:
+        sample: what the candidates were tried on.
+        trials: the best first.
+        not_tried: by name or kind of preset the reason.
+        words: the scores (folds,) of counted characters, by name.
+    """
+
+    sample: Sample
+    trials: list[Trial]
+    not_tried: dict[str, str]
+    words: dict[str, np.ndarray]
+
+    @property
+    def ties(self) -> list[Trial]:
+        """Those that are within one standard error of the best one, which comes first."""
+        return [trial for trial in self.trials if trial.equals(self.trials[0])]
+
+
+def choose_candidates(
+    presets: Sequence[Preset], named: Sequence[str] | None, sample: Sample
+) -> tuple[list[Preset], dict[str, str]]:
+    """What is tried, and why the rest is not.
+
+    Args:
+        presets: see `tfft.choosing.catalogue.find_presets`.
+        named: by the user. None: all that are on this disk and have not learned the sample.
+        sample: the user's rows.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    if named is not None:
+        candidates = find_named([name.strip() for name in named if name.strip()], presets)
+        chosen = {preset.name for preset in candidates}
+        rest = [preset for preset in presets if preset.name not in chosen]
+        return candidates, _left_out(rest, "not among --candidates")
+    files = training_files(sample.experiment)
+    at_hand = [preset for preset in presets if preset.is_at_hand]
+    learned = [preset for preset in at_hand if preset.trained_on & files]
+    reasons = {preset.name: "it was trained on these rows" for preset in learned}
+    away = [preset for preset in presets if not preset.is_at_hand]
+    candidates = [preset for preset in at_hand if preset not in learned]
+    return candidates, reasons | _left_out(away, "not on this disk")
+
+
+def _left_out(presets: Sequence[Preset], reason: str) -> dict[str, str]:
+    """One entry for many: `tfft backbones` lists them."""
+    if len(presets) < 4:
+        return {preset.name: reason for preset in presets}
+    return {f"{len(presets)} presets": reason}
+
+
+def rank(
+    candidates: Sequence[Preset],
+    not_tried: Mapping[str, str],
+    sample: Sample,
+    note: Callable[[str], None] = lambda text: None,
+) -> Ranking:
+    """Tries candidates on a sample.
+
+    Args:
+        candidates: see `choose_candidates`.
+        not_tried: what is not, and why.
+        sample: the user's rows.
+        note: is told what is being tried.
+
+    Raises:
+        ConfigError: none of them could be tried.
+    """
+    trials: list[Trial] = []
+    reasons = dict(not_tried)
+    for preset in candidates:
+        note(f"trying {preset.name}")
+        try:
+            trials.append(try_preset(preset, sample))
+        except ConfigError as error:
+            reasons[preset.name] = str(error)
+    if not trials:
+        told = "\n".join(f"  {name}: {reason}" for name, reason in reasons.items())
+        raise ConfigError(
+            f"There is nothing to try. Name candidates (--candidates A,B), or install the weights "
+            f"behind minilm. Not tried:\n{told}"
+        )
+    trials.sort(key=lambda trial: -float(np.mean(trial.ranked)))
+    trials.sort(key=lambda trial: not trial.equals(trials[0]))
+    examples = sample.examples
+    texts = [" ".join(row) for row in zip(*examples.texts.values(), strict=True)]
+    words = score_words(texts, examples.labels or [], build_probe(sample.experiment))
+    return Ranking(sample, trials, reasons, words)
