@@ -2,8 +2,8 @@
 
 import csv
 
-import huggingface_hub
 import pytest
+from huggingface_hub import constants
 
 from tfft.backbones.checkpoints import build_random_encoder
 from tfft.backbones.tokenizer_config import write_folding
@@ -59,7 +59,7 @@ def place(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("tfft.choosing.catalogue.minilm_directory", not_installed)
     return tmp_path
 

@@ -72,7 +72,7 @@ def test_the_list_with_costs(run, monkeypatch):
     base, large = json.loads(captured.out)[:2]
     assert 0 < base["step_seconds"] < large["step_seconds"]
     assert not base["step_measured"]
-    assert "~21 s" in run("--family", "albert").out
+    assert "~20 s" in run("--family", "albert").out
 
 
 def test_nothing_to_list(run):

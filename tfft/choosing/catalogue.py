@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import huggingface_hub
 import kagglehub
 import keras_hub
+from huggingface_hub import constants, scan_cache_dir
+from huggingface_hub.errors import CacheNotFound
 
 from tfft.backbones.checkpoints import minilm_directory
 from tfft.backbones.families import FAMILIES
@@ -95,8 +96,8 @@ def find_runs(root: Path | None = None) -> Iterator[Preset]:
 def find_downloads() -> Iterator[Preset]:
     """What was downloaded from Hugging Face before, of the families that tfft knows."""
     try:
-        repositories = huggingface_hub.scan_cache_dir(huggingface_hub.constants.HF_HUB_CACHE).repos
-    except huggingface_hub.errors.CacheNotFound:
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
+    except CacheNotFound:
         return
     for repository in sorted(repositories, key=lambda each: each.repo_id):
         newest = sorted(repository.revisions, key=lambda each: each.last_modified)[-1:]

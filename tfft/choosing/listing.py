@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tfft.choosing.console import WIDE
 from tfft.choosing.directories import Preset
 from tfft.choosing.facts import UNKNOWN
 
@@ -66,7 +67,7 @@ def _table(title: str, presets: Sequence[Preset], costs: Costs | None, console: 
         table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
     for preset, row in zip(presets, rows, strict=True):
         table.add_row(Text(preset.name), *row)
-    if Measurement.get(console, console.options, table).minimum <= console.width:
+    if Measurement.get(console, console.options.update(width=WIDE), table).maximum <= console.width:
         return table
     return _lines(title, presets, [_named(names, row) for row in rows])
 

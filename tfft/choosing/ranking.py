@@ -12,6 +12,8 @@ from tfft.choosing.sample import Sample
 from tfft.choosing.trial import Trial, try_preset
 from tfft.errors import ConfigError
 
+AWAY = "not on this disk (tfft backbones lists them; --candidates A,B downloads what it names)"
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -59,7 +61,7 @@ def choose_candidates(
     reasons = {preset.name: "it was trained on these rows" for preset in learned}
     away = [preset for preset in presets if not preset.is_at_hand]
     candidates = [preset for preset in at_hand if preset not in learned]
-    return candidates, reasons | _left_out(away, "not on this disk")
+    return candidates, reasons | _left_out(away, AWAY)
 
 
 def _left_out(presets: Sequence[Preset], reason: str) -> dict[str, str]:
@@ -101,7 +103,8 @@ def rank(
             f"behind minilm. Not tried:\n{told}"
         )
     trials.sort(key=lambda trial: -float(np.mean(trial.ranked)))
-    trials.sort(key=lambda trial: not trial.equals(trials[0]))
+    best = trials[0]
+    trials.sort(key=lambda trial: not trial.equals(best))
     examples = sample.examples
     texts = [" ".join(row) for row in zip(*examples.texts.values(), strict=True)]
     words = score_words(texts, examples.labels or [], build_probe(sample.experiment))

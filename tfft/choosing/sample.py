@@ -1,7 +1,7 @@
 """Some rows of somebody's data, drawn at random. No TensorFlow: a wrong file is told at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,12 +91,14 @@ def draw_sample(experiment: Experiment, most: int) -> Sample:
             lowest = np.sort(np.argpartition(draws, most)[:most])
             kept, draws = kept.take(lowest), draws[lowest]
     assert kept is not None
+    kept = replace(kept, path=rows.path)
     probed = without_rare_labels(kept) if experiment.task.name == "text_classification" else kept
-    if len(probed) < 2 * FOLDS:
+    num_labels = len({str(label) for label in probed.labels or []})
+    if len(probed) < 2 * FOLDS or num_labels < 2:
         raise DataError(
-            f"{rows.path}: {len(probed)} of the {len(kept)} rows that were drawn can be probed; "
-            f"expected at least {2 * FOLDS}. A label counts with {FOLDS} rows or more: draw more "
-            "(--rows), or check columns.label."
+            f"{rows.path}: of the {len(kept)} rows that were drawn {len(probed)} can be probed, "
+            f"which have {num_labels} different labels; expected {2 * FOLDS} rows or more, of two "
+            f"labels or more with {FOLDS} rows each. Draw more (--rows), or check columns.label."
         )
     return Sample(experiment, probed, len(rows), len(kept) - len(probed))
 

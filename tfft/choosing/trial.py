@@ -164,7 +164,7 @@ def warnings_of(trial: Trial) -> list[str]:
     if rates.unknown >= MOST_UNKNOWN:
         told.append(
             f"{name} does not know {rates.unknown:.0%} of the pieces of these texts: it learned "
-            "another language or script."
+            "another language or script (tfft backbones --language CODE lists what learned yours)."
         )
     elif rates.pieces_a_word >= MOST_PIECES:
         told.append(
