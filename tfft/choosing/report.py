@@ -62,7 +62,7 @@ def _table(ranking: Ranking) -> Table:
     length = max(trial.rates.length for trial in ranking.trials)
     heads = [*scores, "parameters", "unknown", "pieces a word", f"cut at {length}", "seconds"]
     for head in heads:
-        table.add_column(head.replace("_", " "), justify="right")
+        table.add_column(in_words(head), justify="right")
     ties = ranking.ties
     for place, trial in enumerate(ranking.trials, start=1):
         rank = f"{1 if trial in ties else place}{'=' if trial in ties and len(ties) > 1 else ''}"
@@ -82,6 +82,11 @@ def _cells(trial: Trial) -> list[str]:
     ]
 
 
+def in_words(score: str) -> str:
+    """`macro F1` of macro_f1."""
+    return score.replace("_", " ").replace("f1", "F1")
+
+
 def with_error(values: np.ndarray) -> str:
     """The mean of a score over folds, in percent, with its standard error."""
     return f"{100 * np.mean(values):.1f} +- {100 * standard_error(values):.1f}"
@@ -91,8 +96,8 @@ def describe_words(ranking: Ranking) -> str:
     """What counting characters alone reaches."""
     name = ranking.trials[0].score
     return (
-        f"Counted characters, without any of them, reach {with_error(ranking.words[name])} "
-        f"{name.replace('_', ' ')}."
+        f"Counted characters alone, without any of them, reach {with_error(ranking.words[name])} "
+        f"{in_words(name)}."
     )
 
 

@@ -1,5 +1,7 @@
 """One candidate on somebody's texts: how its tokenizer cuts them, and what its vectors tell."""
 
+import contextlib
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -114,7 +116,20 @@ def mean_vectors(encoder: Encoder, task: Task, examples: Examples) -> np.ndarray
     means = ops.sum(sequence * mask, axis=1) / ops.sum(mask, axis=1)
     rows = tokenize_texts(task, encoder, examples.texts)
     lengths = declared_lengths(encoder.sequence_length, None)
-    return predict_outputs(keras.Model(inputs, means), rows, encoder, lengths=lengths)
+    with _without_notes():
+        return predict_outputs(keras.Model(inputs, means), rows, encoder, lengths=lengths)
+
+
+@contextlib.contextmanager
+def _without_notes() -> Iterator[None]:
+    """Hides that a function was traced anew: it is that of another candidate."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def measure_rates(encoder: Encoder, examples: Examples, longest: int) -> Rates:
