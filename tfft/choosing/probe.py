@@ -130,8 +130,11 @@ def _cross_validate(
     model: Any, inputs: Any, labels: list[Any], probe: Probe
 ) -> dict[str, np.ndarray]:
     from sklearn.model_selection import cross_validate
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    # Several threads wait for one another longer than they compute: on a busy machine they took 30
+    # times as long.
+    with threadpool_limits(1), warnings.catch_warnings():
         # Of a label that a fold lacks, and of a model that could have gone on a little.
         warnings.simplefilter("ignore")
         scores = cross_validate(
