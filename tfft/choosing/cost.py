@@ -54,7 +54,7 @@ def step_costs(
                 except ConfigError as error:
                     note(f"{preset.name} stays an estimate: {error}")
                     continue
-                costs[preset.name] = measure_step(encoder), True
+                costs[preset.name] = measure_step(encoder, seconds=SECONDS), True
     return costs
 
 
