@@ -21,10 +21,10 @@ LEVELS = [
     {"streaming"},
     {"preparation"},
     {"watching", "frozen"},
-    {"check", "summary", "scoring"},
+    {"check", "summary", "scoring", "choosing"},
     {"serving"},
     {"training"},
-    {"fit", "evaluate", "predict", "export"},
+    {"fit", "evaluate", "predict", "export", "backbones.__main__"},
     {"__main__"},
 ]
 # The lazy table of public names, which imports nothing by itself.
@@ -44,15 +44,27 @@ KERAS_ALONE = [
     "tasks/losses.py",
 ]
 # What a command may import before its arguments and its config are known to be right.
-LIGHT = ["tfft", "tfft.__main__", "tfft.fit", "tfft.evaluate", "tfft.predict", "tfft.export"]
+LIGHT = [
+    "tfft",
+    "tfft.__main__",
+    "tfft.fit",
+    "tfft.evaluate",
+    "tfft.predict",
+    "tfft.export",
+    "tfft.backbones.__main__",
+]
 HEAVY = {"tensorflow", "tensorflow_text", "keras", "keras_hub", "jax"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def unit(module: str) -> str:
-    """`tasks` for tfft.tasks.heads, `fit` for tfft.fit, `__init__` for tfft itself."""
-    return [*module.split("."), "__init__"][1]
+    """`tasks` for tfft.tasks.heads, `fit` for tfft.fit, `__init__` for tfft itself.
+
+    A command that is called as a package is, `backbones.__main__`, is no part of that package.
+    """
+    parts = module.split(".")[1:]
+    return ".".join(parts) if parts[-1:] == ["__main__"] else [*parts, "__init__"][0]
 
 
 def module_name(path: Path) -> str:

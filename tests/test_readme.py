@@ -70,7 +70,7 @@ def run_line(line):
     if words[:2] == ["python", "-m"] and words[2].startswith("tfft."):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-            return importlib.import_module(words[2]).main(words[3:])
+            return tfft_main.load_command(words[2].removeprefix("tfft.")).main(words[3:])
     assert words[0] == "python", f"how is this to be run? {line}"
     return subprocess.run([sys.executable, *words[1:]], check=False).returncode
 
@@ -266,7 +266,7 @@ def test_every_command_and_option_is_in_the_table():
     rows = {row[0].strip("`").split()[1]: row[0] for row in table("| command | what it does |")}
     assert rows.keys() == tfft_main.COMMANDS.keys()
     for command, text in rows.items():
-        parser = importlib.import_module(f"tfft.{command}").build_parser()
+        parser = tfft_main.load_command(command).build_parser()
         options = {action.option_strings[-1] for action in parser._actions if action.option_strings}
         assert set(re.findall(r"--[a-z-]+", text)) == options - {"--help"}
 

@@ -2,12 +2,14 @@
 
 import importlib
 import sys
+from types import ModuleType
 
 COMMANDS = {
     "fit": "fine-tunes, evaluates and exports one experiment",
     "evaluate": "scores a trained run on a file",
     "predict": "answers texts with a trained run",
     "export": "writes a run's SavedModel for TensorFlow Serving",
+    "backbones": "lists pretrained backbones, or tries them on your data",
 }
 
 
@@ -28,7 +30,14 @@ def main(argv: list[str] | None = None) -> int:
         hint = did_you_mean(arguments[0], COMMANDS)
         print(f"error: there is no command {arguments[0]!r}.{hint}\n{usage()}", file=sys.stderr)
         return 2
-    return importlib.import_module(f"tfft.{arguments[0]}").main(arguments[1:])
+    return load_command(arguments[0]).main(arguments[1:])
+
+
+def load_command(name: str) -> ModuleType:
+    """The module of a command: `tfft.NAME`, or where that is a package its `__main__`."""
+    module = importlib.import_module(f"tfft.{name}")
+    is_package = hasattr(module, "__path__")
+    return importlib.import_module(f"tfft.{name}.__main__") if is_package else module
 
 
 def usage() -> str:

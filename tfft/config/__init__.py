@@ -31,6 +31,7 @@ __all__ = [
     "build_config",
     "config_yaml",
     "load_config",
+    "override_key",
 ]
 
 
@@ -140,7 +141,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Experiment:
             f"{path}: expected sections such as `task:` and `data:`, "
             f"found a {type(values).__name__}."
         )
-    overridden = [_override(values, text) for text in overrides]
+    overridden = [override_key(values, text) for text in overrides]
     return build_config(values, str(path), lines, overridden, twice)
 
 
@@ -168,7 +169,12 @@ def config_yaml(experiment: Experiment) -> str:
     return to_yaml(experiment.model_dump(mode="json"))
 
 
-def _override(values: dict[str, Any], text: str) -> Location:
+def override_key(values: dict[str, Any], text: str) -> Location:
+    """Sets `section.key=value` in values that are read from YAML; returns which key it was.
+
+    Raises:
+        ConfigError: the text is not of that form, or points into a list.
+    """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ConfigError(

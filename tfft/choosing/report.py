@@ -1,0 +1,165 @@
+"""The ranking, as a table for a person and as JSON."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tfft.choosing.listing import in_millions
+from tfft.choosing.probe import standard_error
+from tfft.choosing.ranking import Ranking, describe_not_tried
+from tfft.choosing.trial import Trial, warnings_of
+
+NOTE = (
+    "Ranked by the first score: a linear model on the mean of each text's vectors, which nothing "
+    "trains, over five folds; +- is a standard error. Fine-tuning reaches more, and can change the "
+    "order where candidates are close."
+)
+
+
+def print_ranking(
+    ranking: Ranking, console: Console, config: str | None = None, overrides: Sequence[str] = ()
+) -> None:
+    """Prints the ranking, what is wrong with candidates, what was not tried and what to do."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=not console.is_terminal)
+
+    say(describe_sample(ranking))
+    console.print()
+    console.print(_table(ranking))
+    console.print()
+    say(f"{NOTE} {describe_words(ranking)}")
+    for text in [*describe_ties(ranking), *(w for t in ranking.trials for w in warnings_of(t))]:
+        say(f"note: {text}")
+    for text in describe_not_tried(ranking.not_tried):
+        say(f"not tried: {text}")
+    say(how_to_use(ranking.trials[0].preset.name, config, overrides))
+
+
+def describe_sample(ranking: Ranking) -> str:
+    """Which rows were tried."""
+    sample = ranking.sample
+    rare = f", without {sample.num_left_out} of rare labels" if sample.num_left_out else ""
+    return (
+        f"Tried on {len(sample.examples):,} of the {sample.num_rows:,} rows of "
+        f"{sample.examples.path}{rare}."
+    )
+
+
+def _table(ranking: Ranking) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("preset", overflow="fold")
+    scores = list(ranking.trials[0].scores)
+    length = max(trial.rates.length for trial in ranking.trials)
+    heads = [*scores, "parameters", "unknown", "pieces a word", f"cut at {length}", "seconds"]
+    for head in heads:
+        table.add_column(in_words(head), justify="right")
+    ties = ranking.ties
+    for place, trial in enumerate(ranking.trials, start=1):
+        rank = f"{1 if trial in ties else place}{'=' if trial in ties and len(ties) > 1 else ''}"
+        table.add_row(rank, Text(trial.preset.name), *_cells(trial))
+    return table
+
+
+def _cells(trial: Trial) -> list[str]:
+    rates = trial.rates
+    return [
+        *(with_error(values) for values in trial.scores.values()),
+        in_millions(trial.preset.parameters),
+        f"{rates.unknown:.1%}",
+        f"{rates.pieces_a_word:.2f}",
+        f"{rates.cut:.1%}",
+        f"{trial.seconds:.0f}",
+    ]
+
+
+def in_words(score: str) -> str:
+    """`macro F1` of macro_f1."""
+    return score.replace("_", " ").replace("f1", "F1")
+
+
+def with_error(values: np.ndarray) -> str:
+    """The mean of a score over folds, in percent, with its standard error."""
+    return f"{100 * np.mean(values):.1f} +- {100 * standard_error(values):.1f}"
+
+
+def describe_words(ranking: Ranking) -> str:
+    """What counting characters alone reaches."""
+    best = ranking.trials[0]
+    counted = ranking.words[best.score]
+    told = (
+        f"Counted characters alone, without any of them, reach {with_error(counted)} "
+        f"{in_words(best.score)}"
+    )
+    if np.mean(counted) >= np.mean(best.ranked):
+        return f"{told}, no less than the best: another candidate may be worth its download."
+    return f"{told}."
+
+
+def describe_ties(ranking: Ranking) -> list[str]:
+    """Which candidates the sample does not tell apart."""
+    best, *others = ranking.ties
+    if not others:
+        return []
+    names = ", ".join(trial.preset.name for trial in [best, *others])
+    known = [trial.preset for trial in ranking.ties if trial.preset.parameters]
+    smallest = min(known, key=lambda preset: preset.parameters or 0, default=best.preset)
+    return [
+        f"{names} are within one standard error of the best: the sample does not tell them apart. "
+        f"The smallest is {smallest.name}. More rows (--rows) tell more."
+    ]
+
+
+def how_to_use(name: str, config: str | None, overrides: Sequence[str]) -> str:
+    """The lines with which the best candidate is trained."""
+    if config is None:
+        return f"To use the best, in your config:\nbackbone: {{preset: {name}}}"
+    settings = [*overrides, f"backbone.preset={name}"]
+    options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
+    return f"To use the best:\npython -m tfft.fit --config {shlex.quote(config)}{options}"
+
+
+def as_json(ranking: Ranking) -> str:
+    """The ranking as JSON."""
+    sample = ranking.sample
+    values = {
+        "sample": {
+            "path": sample.examples.path,
+            "rows": len(sample.examples),
+            "of": sample.num_rows,
+            "left_out": sample.num_left_out,
+        },
+        "ranked_by": ranking.trials[0].score,
+        "candidates": [_plain(trial, trial in ranking.ties) for trial in ranking.trials],
+        "counted_characters": _scores(ranking.words),
+        "not_tried": ranking.not_tried,
+    }
+    return json.dumps(values, indent=2, ensure_ascii=False)
+
+
+def _plain(trial: Trial, is_tied: bool) -> dict[str, Any]:
+    return {
+        "preset": trial.preset.name,
+        "parameters": trial.preset.parameters,
+        "scores": _scores(trial.scores),
+        "within_one_standard_error_of_the_best": is_tied,
+        **asdict(trial.rates),
+        "warnings": warnings_of(trial),
+        "seconds": trial.seconds,
+    }
+
+
+def _scores(scores: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    return {
+        name: {"mean": float(np.mean(values)), "standard_error": standard_error(values)}
+        for name, values in scores.items()
+    }
