@@ -23,6 +23,7 @@ LEVELS = [
     {"watching", "frozen"},
     {"check", "summary", "scoring", "choosing"},
     {"serving"},
+    {"huggingface"},
     {"training"},
     {"fit", "evaluate", "predict", "export", "backbones.__main__"},
     {"__main__"},

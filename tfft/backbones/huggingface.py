@@ -272,12 +272,13 @@ def set_layer(layer: Any, name: str, weights: Weights) -> None:
         layer.kernel.assign(_shaped(weight.T, layer.kernel, layer.bias))
         layer.bias.assign(np.reshape(weights[f"{name}.bias"], layer.bias.shape))
     else:
-        table = next(
-            getattr(layer, attribute)
-            for attribute in ("embeddings", "position_embeddings", "rel_embeddings")
-            if hasattr(layer, attribute)
-        )
-        table.assign(weight)
+        table_of(layer).assign(weight)
+
+
+def table_of(layer: Any) -> Any:
+    """The variable of a layer that is a table."""
+    names = ("embeddings", "position_embeddings", "rel_embeddings")
+    return next(getattr(layer, name) for name in names if hasattr(layer, name))
 
 
 def _shaped(kernel: np.ndarray, variable: Any, bias: Any) -> np.ndarray:

@@ -1,17 +1,22 @@
-"""Heads that somebody fine-tuned before: of Hugging Face's classifiers, taggers and answerers.
+"""Heads of Hugging Face's classifiers, taggers and answerers: read, and written.
 
-A model begins with such a head where it is the task's own: the same kind, the same labels, the same
-layers. Where it is not, what stands in its place is random, and a note says so and why.
+A model begins with a head that somebody fine-tuned before where it is the task's own: the same
+kind, the same labels, the same layers. Where it is not, what stands in its place is random, and a
+note says so and why. What is trained here is written by the same tables.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tfft.backbones.checkpoints import read_config
 from tfft.backbones.encoder import Encoder
 from tfft.backbones.huggingface import find_layout, set_layer
 from tfft.backbones.safetensor_files import Weights, open_weights
+from tfft.backbones.write_huggingface import find_model_type, layer_weights
+from tfft.errors import ConfigError
 from tfft.tasks.base import Task
 
 KINDS = {
@@ -33,6 +38,16 @@ CLASSIFIERS = {
 OTHERS = {
     "token_classification": {"logits": "classifier"},
     "question_answering": {"logits": "qa_outputs"},
+}
+# What the classes of a model_type begin with.
+CLASSES = {
+    "bert": "Bert",
+    "distilbert": "DistilBert",
+    "roberta": "Roberta",
+    "xlm-roberta": "XLMRoberta",
+    "albert": "Albert",
+    "electra": "Electra",
+    "deberta-v2": "DebertaV2",
 }
 MULTI_LABEL = {"multi_label_classification": True, "single_label_classification": False}
 CLASSIFICATION = ("text_classification", "regression")
@@ -79,7 +94,8 @@ def find_head(encoder: Encoder) -> PublishedHead | None:
         return None
     names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
     labels = [str(names[number]) for number in sorted(names, key=int)]
-    if task == "text_classification" and len(labels) == 1:
+    is_number = config.get("problem_type") in (None, "regression")
+    if task == "text_classification" and len(labels) == 1 and is_number:
         task = "regression"
     named = [] if task in ("regression", "question_answering") else labels
     return PublishedHead(architecture, task, named, config)
@@ -118,8 +134,7 @@ def begin_with_head(model: Any, task: Task, encoder: Encoder) -> list[str]:
 def _set_head(
     model: Any, task: Task, encoder: Encoder, weights: Weights, head: PublishedHead
 ) -> None:
-    names = OTHERS.get(task.name) or CLASSIFIERS[encoder.family_name]
-    for ours, theirs in names.items():
+    for ours, theirs in _layers(task, encoder).items():
         set_layer(model.get_layer(ours), theirs, weights)
     logits = model.get_layer("logits")
     kernel, bias = logits.get_weights()
@@ -130,6 +145,66 @@ def _set_head(
         units = model.get_layer("original_units")
         mean, deviation = (float(weight) for weight in units.get_weights())
         logits.set_weights([kernel / deviation, (bias - mean) / deviation])
+
+
+# -------------------------------------------------------------------------------------- writing
+
+
+def architecture(task: Task, encoder: Encoder) -> str:
+    """The class of transformers that computes what the task does, such as `BertForTokenClass...`.
+
+    Raises:
+        ConfigError: there is none for the task, or the encoder's family.
+    """
+    kind = "text_classification" if task.name == "regression" else task.name
+    endings = {name: ending for ending, name in KINDS.items()}
+    if kind not in endings:
+        raise ConfigError(
+            f"Hugging Face has no head for the task {task.name} that tfft can write. Those that "
+            f"can be written are {', '.join([*endings, 'regression'])}."
+        )
+    return CLASSES[find_model_type(encoder)[0]] + endings[kind]
+
+
+def head_config(task: Task, encoder: Encoder) -> dict[str, Any]:
+    """The part of `config.json` that says what the head is for; see `architecture`."""
+    found: dict[str, Any] = {"architectures": [architecture(task, encoder)]}
+    labels = ["LABEL_0"] if task.name == "regression" else task.labels
+    if labels:
+        found["id2label"] = {str(number): label for number, label in enumerate(labels)}
+        found["label2id"] = {label: number for number, label in enumerate(labels)}
+    if task.name == "regression":
+        found["problem_type"] = "regression"
+    elif task.name == "text_classification":
+        kinds = {several: kind for kind, several in MULTI_LABEL.items()}
+        found["problem_type"] = kinds[bool(getattr(task, "multi_label", False))]
+    return found
+
+
+def head_weights(model: Any, task: Task, encoder: Encoder) -> dict[str, np.ndarray]:
+    """The weights of a trained head under Hugging Face's names, float32.
+
+    The mean and the deviation of a regression are in them: its numbers are in the data's units.
+
+    Args:
+        model: that the task built on the encoder.
+        task: the task.
+        encoder: of a family that has a head for the task; see `architecture`.
+    """
+    weights: dict[str, np.ndarray] = {}
+    for ours, theirs in _layers(task, encoder).items():
+        weights |= layer_weights(model.get_layer(ours), theirs)
+    if task.name == "regression":
+        name = _layers(task, encoder)["logits"]
+        mean, deviation = map(float, model.get_layer("original_units").get_weights())
+        kernel, bias = (weights[f"{name}.{part}"].astype("float64") for part in ("weight", "bias"))
+        weights[f"{name}.weight"] = (kernel * deviation).astype("float32")
+        weights[f"{name}.bias"] = (bias * deviation + mean).astype("float32")
+    return weights
+
+
+def _layers(task: Task, encoder: Encoder) -> dict[str, str]:
+    return OTHERS.get(task.name) or CLASSIFIERS[encoder.family_name]
 
 
 def _missing_pooler(weights: Weights, task: Task, encoder: Encoder) -> list[str]:
