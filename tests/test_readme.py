@@ -33,7 +33,7 @@ TASK_SECTIONS = {
     for section in (typing.get_args(one)[0] for one in typing.get_args(typing.get_args(Task)[0]))
 }
 # What a block may need that the tests do not have.
-REASONS = ["installs packages", "is yours", "needs a server"]
+REASONS = ["installs packages", "is yours", "needs a server", "needs transformers"]
 
 
 def blocks(language):

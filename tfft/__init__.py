@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tfft.data.pipeline import evaluation_dataset, tokenize, training_dataset
     from tfft.data.sources import read_table
     from tfft.errors import ConfigError, DataError
+    from tfft.huggingface import export_huggingface
     from tfft.inference import load_run
     from tfft.optim import build_optimizer
     from tfft.serving import export_saved_model
@@ -28,6 +29,7 @@ _PUBLIC = {
     "build_optimizer": "optim",
     "build_random_encoder": "backbones.checkpoints",
     "evaluation_dataset": "data.pipeline",
+    "export_huggingface": "huggingface",
     "export_saved_model": "serving",
     "load_config": "config",
     "load_encoder": "backbones.checkpoints",
@@ -47,6 +49,7 @@ __all__ = [
     "build_optimizer",
     "build_random_encoder",
     "evaluation_dataset",
+    "export_huggingface",
     "export_saved_model",
     "load_config",
     "load_encoder",

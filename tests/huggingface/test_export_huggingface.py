@@ -144,7 +144,8 @@ def test_tokenizer_json_gives_the_same_ids(family, written, texts):
         kept = trained.encoder.lengths([tf.constant(column) for column in asked]).numpy() <= 48
         rows = [row for row, keep in zip(zip(*asked, strict=True), kept, strict=True) if keep]
         assert len(rows) > 4
-        features = trained.encoder.features([tf.constant(column) for column in zip(*rows)])
+        fitting = [tf.constant(column) for column in zip(*rows, strict=True)]
+        features = trained.encoder.features(fitting)
         found = [tokenizer.encode(*row) for row in rows]
         for row, encoding, ids in zip(rows, found, features["token_ids"].to_list(), strict=True):
             assert encoding.ids == ids, row
@@ -305,7 +306,7 @@ def test_texts_that_are_read_in_the_same_way(make_run, columns, texts):
     assert asked("bert", "single") == [[text] for text in texts]
     assert [texts[-1]] not in asked("bert", "single", truncation="both")
     tagged = asked("bert", "tags")
-    assert [["The", "old"]] == [[words[:2]] for ((words),) in tagged[:1]]
+    assert tagged[0][0][:2] == ["The", "old"]
     assert all(words for (words,) in tagged)
     assert not any("\u200b" in words or words[:2] == ["the", "river"] for (words,) in tagged)
     assert not any("[SEP]" in text for (text,) in asked("albert", "single"))
@@ -350,7 +351,8 @@ def test_command_that_is_terminated_leaves_nothing(tmp_path):
         "import sys, time\n"
         "from tfft import cli, huggingface\n"
         "from types import SimpleNamespace\n"
-        "huggingface.write_model = lambda trained, files: (files.mkdir(), print('here', flush=True))\n"
+        "say = lambda: print('here', flush=True)\n"
+        "huggingface.write_model = lambda trained, files: (files.mkdir(), say())\n"
         "huggingface.can_check = lambda: time.sleep(60)\n"
         "run = lambda: huggingface.export_huggingface(None, {}, sys.argv[1])\n"
         "sys.exit(cli.run_command(run))\n"
