@@ -59,7 +59,7 @@ def make_encoder() -> Any:
             num_heads=2,
             hidden_dim=16,
             intermediate_dim=24,
-            sequence_length=48,
+            sequence_length=200,
         )
         options = {"sequence_length": 40, "lowercase": made.lowercase, **options}
         randomise(made.backbone, seed=len(family))

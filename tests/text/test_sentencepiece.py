@@ -92,3 +92,9 @@ def test_bytes_that_are_no_utf8(both):
     for tokenizer, reference in both.values():
         found = tokenizer(tf.constant([b"the \xff key"]))[0].numpy().tolist()
         assert found == reference.encode("the \ufffd key", add_special_tokens=False).ids
+
+
+def test_text_goes_on_after_nul(both):
+    for tokenizer, reference in both.values():
+        found = tokenizer(tf.constant([b"the \x00 key\x00"]))[0].numpy().tolist()
+        assert found == reference.encode("the \x00 key\x00", add_special_tokens=False).ids

@@ -113,6 +113,9 @@ class SentencePiece(tf.Module):
         texts = tf.strings.regex_replace(as_utf8(texts), r"[\t\n\r]", " ")
         if self.plain_quotes:
             texts = tf.strings.regex_replace(texts, "``|''", '"')
+        if self.compose or self.strip_accents:
+            # TensorFlow Text ends a text at NUL; both are unknown to a model.
+            texts = tf.strings.regex_replace(texts, r"\x00", "\uffff")
         if self.compose:
             texts = tensorflow_text.normalize_utf8(texts, "NFC")
         if self.strip_accents:
