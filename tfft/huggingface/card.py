@@ -130,6 +130,10 @@ def _of_texts(task: Any, encoder: Any) -> list[str]:
             f"The run cuts what is over {length} pieces by truncation: {encoder.truncation}; "
             "transformers cuts the end."
         )
+    if "text_pair" in task.text_fields:
+        found.append(
+            "transformers leaves out a second text that is empty; in a list of pairs it does not."
+        )
     if encoder.family.vocabulary == "sentencepiece":
         found.append('The name of a special piece in a text, such as "[SEP]", is text to the run.')
     return found

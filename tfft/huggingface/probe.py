@@ -35,8 +35,10 @@ def main(directory: str, questions: str, answers: str, logits: str) -> None:
 
 def tokenize(tokenizer: Any, texts: list[Any], words: bool) -> dict[str, list[int]]:
     """What the tokenizer makes of an example, cut to the length that it knows."""
-    found = tokenizer(*texts, is_split_into_words=words, truncation=True)
-    return {name: list(values) for name, values in found.items()}
+    # In lists of one: an empty second text that stands alone is left out.
+    lists = [[text] for text in texts]
+    found = tokenizer(*lists, is_split_into_words=words, truncation=True)
+    return {name: list(values[0]) for name, values in found.items()}
 
 
 def ask(model: Any, rows: list[dict[str, list[int]]]) -> list[Any]:
