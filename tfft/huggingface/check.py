@@ -224,7 +224,7 @@ def ask_in_fresh_process(
     with tempfile.TemporaryDirectory() as aside:
         files = [str(Path(aside, name)) for name in ("asked.json", "found.json", "logits.npz")]
         Path(files[0]).write_text(json.dumps(asked), "utf-8")
-        _run_probe([python, "-I", probe.__file__, str(directory), *files])
+        _run_probe([python, "-P", probe.__file__, str(directory), *files])
         found = json.loads(Path(files[1]).read_text("utf-8"))
         with np.load(files[2]) as arrays:
             logits = {row: arrays[str(number)] for number, row in enumerate(order)}

@@ -1,6 +1,6 @@
 """Asks a directory the way people with transformers do, in a process that knows nothing of tfft.
 
-    python -I probe.py DIRECTORY QUESTIONS ANSWERS LOGITS
+    python -P probe.py DIRECTORY QUESTIONS ANSWERS LOGITS
 
 QUESTIONS is JSON: `model` (the name of an `AutoModelFor...`), `texts` (a list of the arguments of
 the tokenizer: one or two texts, or a list of words), `words` (whether it is of words), `rows` (a
