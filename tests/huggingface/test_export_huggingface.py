@@ -184,6 +184,7 @@ def test_card_says_what_is_different_and_that_nothing_was_checked(make_run, colu
     assert said[2].startswith("Unchecked: torch and transformers are not installed here")
     assert 'pipeline("text-classification"' in card and "Labels: bad, good, mixed." in card
     assert "test: loss 0.5" in card
+    assert len({path.stat().st_mode for path in place.iterdir()}) == 1
     assert [path.name for path in trained.directory.path.iterdir()] == ["huggingface"]
 
 

@@ -5,6 +5,7 @@ compared with the trained model (where both are installed), a model card says wh
 has no counterpart there, and the whole is moved to its place.
 """
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -100,6 +101,7 @@ def write_model(trained: TrainedRun, place: Path) -> None:
     # transformers asks the file whose tensors it holds.
     all_weights = weights | head_weights(trained.model, task, encoder)
     save_file(all_weights, place / FILE, metadata={"format": "pt"})
+    shutil.copymode(place / "config.json", place / FILE)  # it was made for its owner alone
     write_tokenizer(place, encoder, for_words=task.takes_words)
     if has_chain(trained.model):
         write_json(place / "crf.json", describe_chain(trained.model.get_layer("crf"), task.labels))
