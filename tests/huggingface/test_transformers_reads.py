@@ -119,7 +119,8 @@ def test_pipeline_of_numbers(make_run, columns, ask_transformers):
 
 
 def test_pipeline_of_tags(make_run, columns, ask_transformers):
-    trained = make_run("roberta", "tags")
+    # Not RoBERTa: of single bytes as pieces the pipeline makes words of its own.
+    trained = make_run("bert", "tags")
     place = export_huggingface(trained, columns(trained.task))
     words = ["The", "old", "miller", "walked"]
     options = "is_split_into_words=True, aggregation_strategy='first'"
