@@ -83,7 +83,7 @@ def test_config_makes_the_same_backbone(backbone):
 def test_vocabulary_is_learned_from_the_texts():
     texts = ["the red lamp", "the lamp is red", "a Lamp"] * 3
     encoder = build_bilstm_encoder(texts=texts, vocabulary_size=80, hidden_dim=8)
-    assert {"[UNK]", "lamp", "red"} <= set(encoder.tokenizer.get_vocabulary())
+    assert {"[UNK]", "lamp", "##p"} <= set(encoder.tokenizer.get_vocabulary())
     ids = encoder.features([tf.constant(["LAMP", "lamp", "€"])])["token_ids"].to_list()
     assert ids[0] == ids[1] and len(ids[0]) == 3
     assert ids[2][1] == encoder.tokenizer.token_to_id("[UNK]")

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tfft.backbones.bilstm import BilstmBackbone
+from tfft.backbones.bilstm import BilstmBackbone, BilstmTokenizer
 from tfft.backbones.encoder import Encoder
-from tfft.backbones.vocabularies import build_tokenizer
+from tfft.backbones.vocabularies import learn_words, read_wordpieces
 from tfft.errors import ConfigError
 
 
@@ -45,7 +45,12 @@ def build_bilstm_encoder(
             "backbone.vocabulary: there is no text to learn a vocabulary from. Name a file of "
             "pieces, one a line."
         )
-    tokenizer = build_tokenizer("bilstm", vocabulary, texts, vocabulary_size, lowercase)
+    pieces = (
+        read_wordpieces(vocabulary)
+        if vocabulary
+        else learn_words(texts, vocabulary_size, lowercase)
+    )
+    tokenizer = BilstmTokenizer(vocabulary=pieces, lowercase=lowercase)
     backbone = BilstmBackbone(
         tokenizer.vocabulary_size(),
         embedding_dim=embedding_dim,
