@@ -494,14 +494,14 @@ def test_every_config_takes_the_baseline(path):
         after = load_config(path, ["backbone.preset=bilstm"])
         assert isinstance(after.backbone, BaselineBackbone)
         assert after.backbone.sequence_length == before.backbone.sequence_length
-        assert after.learning_rate == after.backbone.learning_rate == 2e-3
+        assert after.learning_rate == after.backbone.learning_rate == 1e-2
         assert after.model_copy(update={"backbone": before.backbone}) == before
 
 
 def test_learning_rate_of_the_baseline(load):
     text = BASE + "optimizer: {learning_rate: 1e-4}\n"
     assert load(text).learning_rate == 1e-4
-    assert load(text, ["backbone.preset=bilstm"]).learning_rate == 2e-3
+    assert load(text, ["backbone.preset=bilstm"]).learning_rate == 1e-2
     overrides = ["backbone.preset=bilstm", "backbone.learning_rate=5e-3"]
     assert load(text, overrides).learning_rate == 5e-3
     assert load(text, [*overrides, "backbone.learning_rate=null"]).learning_rate == 1e-4

@@ -81,12 +81,20 @@ def test_config_makes_the_same_backbone(backbone):
 
 
 def test_vocabulary_is_learned_from_the_texts():
-    texts = ["the red lamp", "the lamp is red", "a Lamp"] * 3
-    encoder = build_bilstm_encoder(texts=texts, vocabulary_size=80, hidden_dim=8)
-    assert {"[UNK]", "lamp", "##p"} <= set(encoder.tokenizer.get_vocabulary())
-    ids = encoder.features([tf.constant(["LAMP", "lamp", "€"])])["token_ids"].to_list()
-    assert ids[0] == ids[1] and len(ids[0]) == 3
-    assert ids[2][1] == encoder.tokenizer.token_to_id("[UNK]")
+    texts = ["the Café, the lamp", "the café is not; € 中国 中", "a lamp's price \udcff"]
+    encoder = build_bilstm_encoder(texts=texts, hidden_dim=8)
+    pieces = encoder.tokenizer.get_vocabulary()
+    letters = set("acefhilmpst中")
+    words = {"the", "cafe", "lamp"}
+    assert set(pieces) - {f"##{letter}" for letter in letters} - letters - words == {
+        *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    }
+    assert pieces.index("the") < pieces.index("cafe")
+    rows = encoder.features([tf.constant(["CAFE", "tea", "国", "The"])])["token_ids"].to_list()
+    shown = [[pieces[number] for number in row[1:-1]] for row in rows]
+    assert shown == [["cafe"], ["t", "##e", "##a"], ["[UNK]"], ["the"]]
+    short = build_bilstm_encoder(texts=texts, vocabulary_size=12, hidden_dim=8)
+    assert short.tokenizer.get_vocabulary() == pieces[:12]
     with pytest.raises(ConfigError, match="there is no text to learn a vocabulary from"):
         build_bilstm_encoder(texts=["", " "])
 

@@ -51,19 +51,30 @@ def build_tokenizer(
     return tokenizer(vocabulary=pieces, lowercase=lowercase)
 
 
-def learn_words(
-    texts: Sequence[str], vocabulary_size: int, lowercase: bool, spell: bool = True
-) -> list[str]:
-    """A WordPiece vocabulary of whole words, the most frequent first, and of letters.
+def learn_words(texts: Sequence[str], vocabulary_size: int, lowercase: bool) -> list[str]:
+    """A WordPiece vocabulary of letters and of whole words, the most frequent first.
 
-    Words that stand in the texts once are left out: the pieces that they leave are what a model
-    learns words from that it has not seen.
+    Words that the texts have once are left out, so that a model also learns from letters, of which
+    words consist that it has not seen; letters that they have once, so that it learns from unknown
+    pieces.
 
     Args:
         texts: what is counted.
         vocabulary_size: the most pieces.
         lowercase: whether case and accents are folded.
     """
+    words = count_words(texts, lowercase)
+    letters: Counter[str] = Counter()
+    for word, count in words.items():
+        letters.update(dict.fromkeys(word, count))
+    known = [letter for letter, count in letters.most_common(MOST_LETTERS) if count > 1]
+    frequent = [word for word, count in words.most_common() if count > 1]
+    pieces = [*SPECIAL_WORDPIECES, *(known or letters), *(f"##{letter}" for letter in known)]
+    return list(dict.fromkeys([*pieces, *frequent]))[:vocabulary_size]
+
+
+def count_words(texts: Sequence[str], lowercase: bool) -> Counter[str]:
+    """How often texts have each word, as WordPiece cuts and folds them."""
     from tfft.text.wordpiece import WordPiece
 
     # TF-Text refuses a vocabulary of special pieces alone.
@@ -72,17 +83,7 @@ def learn_words(
     for start in range(0, len(texts), ROWS_AT_ONCE):
         part = [text.encode("utf-8", "replace") for text in texts[start : start + ROWS_AT_ONCE]]
         counts.update(tokenizer.normalized_words(part).numpy().tolist())
-    words = {word.decode(): count for word, count in counts.items() if word}
-    letters: Counter[str] = Counter()
-    for word, count in words.items():
-        for letter in word:
-            letters[letter] += count
-    known = [letter for letter, count in letters.most_common(MOST_LETTERS) if count > 1]
-    pieces = [*SPECIAL_WORDPIECES]
-    if spell:
-        pieces += [*known, *(f"##{letter}" for letter in known)]
-    frequent = sorted((word for word in words if words[word] > 1), key=lambda w: (-words[w], w))
-    return list(dict.fromkeys([*pieces, *frequent]))[:vocabulary_size]
+    return Counter({word.decode(): count for word, count in sorted(counts.items()) if word})
 
 
 def learn_wordpieces(texts: Sequence[str], vocabulary_size: int, lowercase: bool) -> list[str]:
@@ -146,6 +147,11 @@ def byte_level_bpe() -> dict[str, Any]:
 
 
 def read_wordpieces(path: str) -> list[str]:
+    """The pieces of a WordPiece vocabulary file.
+
+    Raises:
+        ConfigError: it cannot be read, or lacks special pieces.
+    """
     try:
         text = Path(path).read_text("utf-8")
     except OSError as error:

@@ -77,7 +77,7 @@ class BaselineBackbone(BackboneOptions):
     """Embeddings and bidirectional LSTMs, of which nothing is pretrained: shows what that buys."""
 
     preset: Literal["bilstm"]
-    learning_rate: Annotated[float, Field(gt=0.0)] | None = 2e-3
+    learning_rate: Annotated[float, Field(gt=0.0)] | None = 1e-2
     """In place of optimizer.learning_rate, which is chosen for weights that know something already;
     null: that one."""
     dropout: Fraction = 0.5
