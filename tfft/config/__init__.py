@@ -155,7 +155,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Experiment:
         )
     overridden = [_override(values, text) for text in overrides]
     if ("backbone", "preset") in overridden:
-        given = [key[1] for key in overridden if key[0] == "backbone" and len(key) > 1]
+        given = [str(key[1]) for key in overridden if key[0] == "backbone" and len(key) > 1]
         values["backbone"] = without_keys_of_others(values["backbone"], given)
     return build_config(values, str(path), lines, overridden, twice)
 
