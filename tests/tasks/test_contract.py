@@ -198,7 +198,8 @@ def requests_of(model: Model) -> list[Request]:
 
 # One or two of each task: a SavedModel takes seconds to write. Pairs and one label a text are
 # served in tests/serving.
-SERVED = [case for case in CASES if case.name not in ("single", "pair", "tags", "pair regression")]
+ELSEWHERE = ("single", "baseline", "pair", "tags", "pair regression")
+SERVED = [case for case in CASES if case.name not in ELSEWHERE]
 
 
 @pytest.fixture(scope="module")
