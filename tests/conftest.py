@@ -33,9 +33,13 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def build_tiny_encoder(vocabulary: Path) -> Callable[..., Any]:
     """Builds an encoder of one layer with random weights, 8 wide, for 16 pieces."""
+    from tfft.backbones.baseline import build_bilstm_encoder
     from tfft.backbones.checkpoints import build_random_encoder
 
     def build(family: str = "bert", **options: Any) -> Any:
+        if family == "bilstm":
+            sizes = {"embedding_dim": 6, "hidden_dim": 8, "sequence_length": 16}
+            return build_bilstm_encoder(vocabulary=str(vocabulary), **{**sizes, **options})
         sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
         from tfft.backbones.families import FAMILIES
 

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfft.backbones.baseline import build_bilstm_encoder
 from tfft.backbones.checkpoints import build_random_encoder
 from tfft.backbones.encoder import Encoder
 from tfft.backbones.families import FAMILIES
@@ -76,16 +77,20 @@ class Case:
 
     def build_encoder(self, *, dropout: float = 0.1) -> Encoder:
         """A random encoder of one layer, with pieces for the words of the examples."""
-        built = build_random_encoder(
-            family=self.family,
-            texts=[text for column in self.examples.texts.values() for text in column],
-            vocabulary_size=150,
-            num_layers=1,
-            num_heads=2,
-            hidden_dim=16,
-            intermediate_dim=32,
-            sequence_length=POSITIONS,
-            dropout=dropout,
+        texts = [text for column in self.examples.texts.values() for text in column]
+        options: dict[str, Any] = {"texts": texts, "vocabulary_size": 150, "dropout": dropout}
+        built = (
+            build_bilstm_encoder(embedding_dim=32, hidden_dim=64, **options)
+            if self.family == "bilstm"
+            else build_random_encoder(
+                family=self.family,
+                num_layers=1,
+                num_heads=2,
+                hidden_dim=16,
+                intermediate_dim=32,
+                sequence_length=POSITIONS,
+                **options,
+            )
         )
         return Encoder(built.backbone, built.tokenizer, sequence_length=self.sequence_length)
 
@@ -340,6 +345,7 @@ CASES = [
         *("single", "electra", classifies(), SINGLE, {"accuracy": 1.0}),
         loss_options=CLASS_WEIGHTS,
     ),
+    _case("baseline", "bilstm", classifies(), SINGLE, {"accuracy": 1.0}),
     _case("pair", "roberta", classifies(pair=True), PAIR, {"accuracy": 1.0}),
     _case(
         *("multi_label", "bert", classifies(multi_label=True), MULTI, {"micro_f1": 1.0}),
@@ -353,6 +359,10 @@ CASES = [
     _case(
         *("entities", "xlm_roberta", tags(IOB2), TAGGED, {"accuracy": 1.0, "entity_f1": 1.0}),
         loss_options={"class_weights": [0.5, 1, 2, 1, 1], "label_smoothing": 0.1},
+    ),
+    _case(
+        *("baseline tags", "bilstm", tags(IOB2), TAGGED, {"accuracy": 1.0, "entity_f1": 1.0}),
+        sequence_length=32,
     ),
     _case(
         *("crf", "distil_bert", tags(IOB2, crf=True), TAGGED, {"accuracy": 1.0, "entity_f1": 1.0}),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfft.config import RandomBackbone, build_config, config_yaml, load_config
+from tfft.config import BaselineBackbone, RandomBackbone, build_config, config_yaml, load_config
 from tfft.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -477,6 +477,66 @@ def test_shipped_config(path):
     experiment = load_config(path)
     assert experiment.output_dir == f"runs/{experiment.name}"
     assert f"--config {path.relative_to(ROOT)}" in path.read_text("utf-8")
+
+
+# ------------------------------------------------------------------------------- the baseline
+
+TAKE_THE_BASELINE = ("text_classification", "token_classification", "regression")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem
+)
+def test_every_config_takes_the_baseline(path):
+    """With one override and nothing else."""
+    before = load_config(path)
+    if before.task.name in TAKE_THE_BASELINE:
+        after = load_config(path, ["backbone.preset=bilstm"])
+        assert isinstance(after.backbone, BaselineBackbone)
+        assert after.backbone.sequence_length == before.backbone.sequence_length
+        assert after.learning_rate == after.backbone.learning_rate == 1e-2
+        assert after.model_copy(update={"backbone": before.backbone}) == before
+
+
+def test_learning_rate_of_the_baseline(load):
+    text = BASE + "optimizer: {learning_rate: 1e-4}\n"
+    assert load(text).learning_rate == 1e-4
+    assert load(text, ["backbone.preset=bilstm"]).learning_rate == 1e-2
+    overrides = ["backbone.preset=bilstm", "backbone.learning_rate=5e-3"]
+    assert load(text, overrides).learning_rate == 5e-3
+    assert load(text, [*overrides, "backbone.learning_rate=null"]).learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("freeze: 0", "freeze does not go with preset: bilstm, which has no pretrained layers"),
+        ("freeze: 2", "freeze does not go with preset: bilstm, which has no pretrained layers"),
+        ("cache_frozen: true", "cache_frozen does not go with preset: bilstm"),
+        ("attention_dropout: 0.1", "attention_dropout does not go with preset: bilstm, which has"),
+        ("hidden_dim: 15", "input should be a multiple of 2"),
+        ("num_heads: 2", "there is no key 'num_heads' in backbone."),
+    ],
+)
+def test_what_has_no_sense_for_the_baseline(faults, key, message):
+    (fault,) = faults(BASE.replace("preset: minilm", f"preset: bilstm, {key}"))
+    assert fault.startswith("c.yaml:3: ") and message in fault
+
+
+def test_frozen_layers_do_not_vanish_with_another_preset(faults):
+    text = BASE.replace("preset: minilm", "preset: minilm, freeze: 2")
+    (fault,) = faults(text, ["backbone.preset=bilstm"])
+    assert "freeze does not go with preset: bilstm" in fault
+
+
+def test_another_preset_leaves_out_keys_of_the_old_one(load, faults):
+    text = BASE.replace("minilm", "random, num_heads: 4, sequence_length: 9, vocabulary: v.txt")
+    assert load(text, ["backbone.preset=minilm"]).backbone.sequence_length == 9
+    assert load(text, ["backbone.preset=bilstm"]).backbone.vocabulary == "v.txt"
+    overrides = ["backbone.preset=minilm", "backbone.num_heads=2"]
+    assert "there is no key 'num_heads' in backbone." in faults(text, overrides)[0]
+    misspelled = text.replace("num_heads", "num_hads")
+    assert "there is no key 'num_hads'" in faults(misspelled, ["backbone.preset=minilm"])[0]
 
 
 # -------------------------------------------------------------------------------- TensorFlow

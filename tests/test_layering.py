@@ -33,6 +33,7 @@ WITHOUT_LEVEL = {"__init__"}
 
 KERAS_ALONE = [
     "backbones/attention.py",
+    "backbones/bilstm.py",
     "backbones/families.py",
     "backbones/halves.py",
     "backbones/pointwise.py",

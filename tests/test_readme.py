@@ -19,7 +19,13 @@ import tensorflow as tf
 import tfft
 from tfft import __main__ as tfft_main
 from tfft import errors
-from tfft.config import Experiment, PretrainedBackbone, RandomBackbone, build_config
+from tfft.config import (
+    BaselineBackbone,
+    Experiment,
+    PretrainedBackbone,
+    RandomBackbone,
+    build_config,
+)
 from tfft.config.tasks import Task
 from tfft.config.yaml_file import parse_value
 
@@ -213,8 +219,10 @@ def quoted(text):
 
 
 def test_the_table_of_the_backbone_is_complete_and_true():
-    described = described_section("`backbone`")
-    for section in (PretrainedBackbone, RandomBackbone):
+    common = described_section("`backbone`")
+    baseline = common | described_section("`preset: bilstm`")
+    for section in (PretrainedBackbone, RandomBackbone, BaselineBackbone):
+        described = baseline if section is BaselineBackbone else common
         for key, field in section.model_fields.items():
             assert key in described, f"README does not tell of backbone.{key}"
             if not field.is_required():

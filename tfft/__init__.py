@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tfft.backbones.baseline import build_bilstm_encoder
     from tfft.backbones.checkpoints import build_random_encoder, load_encoder
     from tfft.backbones.encoder import Encoder
     from tfft.config import build_config, load_config
@@ -25,6 +26,7 @@ _PUBLIC = {
     "ConfigError": "errors",
     "DataError": "errors",
     "Encoder": "backbones.encoder",
+    "build_bilstm_encoder": "backbones.baseline",
     "build_config": "config",
     "build_optimizer": "optim",
     "build_random_encoder": "backbones.checkpoints",
@@ -45,6 +47,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Encoder",
+    "build_bilstm_encoder",
     "build_config",
     "build_optimizer",
     "build_random_encoder",

@@ -8,12 +8,13 @@ import keras
 import numpy as np
 
 from tfft.backbones.attention import set_attention_dropout
+from tfft.backbones.baseline import build_bilstm_encoder
 from tfft.backbones.checkpoints import build_random_encoder, load_encoder
 from tfft.backbones.encoder import Encoder
 from tfft.backbones.families import FAMILIES
 from tfft.backbones.halves import freeze_layers
 from tfft.backbones.transformer import packed
-from tfft.config import Experiment
+from tfft.config import Experiment, PretrainedBackbone, RandomBackbone
 from tfft.data.examples import Examples, file_path
 from tfft.data.pipeline import TokenizedSet
 from tfft.data.shuffling import StreamedRows
@@ -27,6 +28,7 @@ from tfft.tasks import Task, build_task
 from tfft.tasks.published_heads import find_head, labels_to_learn
 
 MOST_VOCABULARY_ROWS = 50_000
+NOT_OF_THE_ENCODER = {"preset", "attention_dropout", "freeze", "cache_frozen", "learning_rate"}
 
 
 @dataclass
@@ -103,16 +105,18 @@ def build_encoder(experiment: Experiment, train: Split) -> Encoder:
         ConfigError: the section does not fit the weights, or the rows of its family are not packed.
     """
     section = experiment.backbone
-    options = section.model_dump(exclude={"preset", "attention_dropout", "freeze", "cache_frozen"})
+    options = section.model_dump(exclude=NOT_OF_THE_ENCODER)
     options["dtype"] = experiment.training.precision
-    if section.preset == "random":
+    if isinstance(section, PretrainedBackbone):
+        encoder = load_encoder(section.preset, **options)
+    else:
         if options["vocabulary"]:
             options["vocabulary"] = file_path(experiment.data.dir, options["vocabulary"])
         shown = in_memory(train, MOST_VOCABULARY_ROWS)
         texts = [text for column in shown.texts.values() for text in column]
-        encoder = build_random_encoder(**options, texts=texts)
-    else:
-        encoder = load_encoder(section.preset, **options)
+        is_random = isinstance(section, RandomBackbone)
+        build = build_random_encoder if is_random else build_bilstm_encoder
+        encoder = build(**options, texts=texts)
     if experiment.training.packing and not encoder.family.can_pack:
         known = ", ".join(name for name, family in FAMILIES.items() if family.can_pack)
         raise ConfigError(

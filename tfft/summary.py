@@ -36,6 +36,13 @@ def print_start(model: Any, prepared: Prepared, where: str, console: Console) ->
         soft_wrap=True,
     )
     console.print(f"{where}{_cache_size(prepared.train)}", markup=False, soft_wrap=True)
+    if experiment.learning_rate != experiment.optimizer.learning_rate:
+        console.print(
+            f"learning rate {experiment.learning_rate:g} (backbone.learning_rate), since nothing "
+            "is pretrained",
+            highlight=False,
+            soft_wrap=True,
+        )
     if experiment.backbone.cache_frozen:
         console.print(describe_frozen(model, prepared), markup=False, soft_wrap=True)
     for split, part in prepared.splits.items():

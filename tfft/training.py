@@ -123,7 +123,8 @@ def train(
     first_epoch = checkpoint["epoch"] + 1 if checkpoint else 0
     dataset, num_batches = build_dataset(prepared, first_epoch)
     optimizer = build_optimizer(
-        **experiment.optimizer.model_dump(exclude={"name"}),
+        **experiment.optimizer.model_dump(exclude={"name", "learning_rate"}),
+        learning_rate=experiment.learning_rate,
         num_batches=num_batches * training.epochs,
         accumulate=training.accumulate,
         loss_scaling=training.precision == "mixed_float16",

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from tfft.backbones.pointwise import drop
+from tfft.errors import ConfigError
 
 
 def set_attention_dropout(backbone: Any, rate: float) -> None:
@@ -24,7 +25,16 @@ def set_attention_dropout(backbone: Any, rate: float) -> None:
 
 
 def encoder_layers(backbone: Any) -> list[Any]:
-    """The layers of a backbone in their order; ALBERT goes through the same one several times."""
+    """The layers of a backbone in their order; ALBERT goes through the same one several times.
+
+    Raises:
+        ConfigError: it is no transformer.
+    """
+    if not hasattr(backbone, "transformer_layers"):
+        raise ConfigError(
+            "backbone.freeze and backbone.attention_dropout are for transformers; this "
+            f"{type(backbone).__name__} is none. Leave them out."
+        )
     layers = list(backbone.transformer_layers)
     if not isinstance(layers[0], list):
         return layers

@@ -115,7 +115,7 @@ def build_random_encoder(
     """Builds an encoder with random weights.
 
     Args:
-        family: a name in `tfft.backbones.families.FAMILIES`.
+        family: a name in `tfft.backbones.families.FAMILIES`, but not `bilstm`.
         vocabulary: a WordPiece vocabulary file, a SentencePiece model, or for `roberta` a directory
             with `vocab.json` and `merges.txt`. Default: learned from `texts` (for `roberta`: single
             bytes).
@@ -134,10 +134,11 @@ def build_random_encoder(
     """
     from tfft.backbones.vocabularies import build_tokenizer
 
-    if family not in FAMILIES:
+    known = [name for name in FAMILIES if name != "bilstm"]  # that has no heads
+    if family not in known:
         raise ConfigError(
-            f"backbone.family: there is no family {family!r}; it can be {', '.join(FAMILIES)}."
-            f"{did_you_mean(family, FAMILIES)}"
+            f"backbone.family: there is no family {family!r}; it can be {', '.join(known)}."
+            f"{did_you_mean(family, known)}"
         )
     tokenizer = build_tokenizer(family, vocabulary, texts, vocabulary_size, lowercase)
     if hidden_dim % num_heads:
@@ -243,9 +244,9 @@ def _check_directory(path: str) -> None:
 
 
 def _unknown(preset: str) -> str:
-    known = ["minilm", "random", *keras_hub.models.Backbone.presets]
+    known = ["minilm", "random", "bilstm", *keras_hub.models.Backbone.presets]
     return (
         f"backbone.preset: there is no preset or directory {preset!r}."
-        f"{did_you_mean(preset, known)} It can be minilm, random, a KerasHub preset name, an "
-        "address (kaggle://..., hf://user/model), or a directory."
+        f"{did_you_mean(preset, known)} It can be minilm, random, bilstm, a KerasHub preset "
+        "name, an address (kaggle://..., hf://user/model), or a directory."
     )

@@ -245,7 +245,7 @@ class Encoder:
         return self._encode(inputs, first_only=False)
 
     def first(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
-        """The vector of the first piece, and what a pretrained pooler makes of it.
+        """The vector of the first piece, and what a pooler makes of it, or of all pieces (LSTMs).
 
         Args:
             inputs: as for `sequence`.
@@ -253,6 +253,9 @@ class Encoder:
         Returns:
             (batch_size, hidden_dim), and the same again or None where the family has no pooler.
         """
+        if self.family.has_pooler and not self.family.like_bert:
+            outputs = self.backbone(inputs)
+            return outputs["sequence_output"][:, 0, :], outputs["pooled_output"]
         first = self._encode(inputs, first_only=True)[:, 0, :]
         if self.family.has_pooler:
             return first, self.backbone.pooled_dense(first)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import keras_hub
 
+from tfft.backbones.bilstm import BilstmBackbone, BilstmTokenizer
 from tfft.errors import ConfigError
 
 
@@ -19,7 +20,7 @@ class Family:
         vocabulary: what its pieces are made by.
         unknown: the piece for what has no pieces.
         uses_segment_ids: whether the backbone takes `segment_ids`.
-        has_pooler: whether the backbone returns a pretrained `pooled_output`.
+        has_pooler: whether the backbone returns a `pooled_output`, which heads then read.
         head_activation: of the layer in a pooler's place, as in the family's own classifier.
         num_separators: how many end pieces stand between the two texts of a pair.
         start, end, pad: attributes of the tokenizer that hold the special pieces' ids.
@@ -111,6 +112,15 @@ FAMILIES = {
         head_activation="gelu",
         like_bert=False,
         more_sizes=lambda hidden_dim, sequence_length: {"bucket_size": sequence_length // 2},
+    ),
+    # The baseline; made by `build_bilstm_encoder`.
+    "bilstm": Family(
+        backbone=BilstmBackbone,
+        tokenizer=BilstmTokenizer,
+        vocabulary="wordpiece",
+        unknown="[UNK]",
+        has_pooler=True,
+        like_bert=False,
     ),
 }
 

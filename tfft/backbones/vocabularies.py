@@ -1,6 +1,7 @@
 """Tokenizers for encoders with random weights: from vocabulary files, or learned from texts."""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from tfft.errors import ConfigError
 
 SPECIAL_WORDPIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SPECIAL_BPE_PIECES = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+ROWS_AT_ONCE, MOST_LETTERS = 10_000, 1_000
 # The first pieces of the published models: their ids, and what they are called.
 _IN_BRACKETS = {"bos_piece": "[CLS]", "eos_piece": "[SEP]"}
 SPECIAL_SENTENCEPIECES: dict[str, dict[str, Any]] = {
@@ -42,11 +44,46 @@ def build_tokenizer(
             return tokenizer(proto=_read_sentencepiece(vocabulary))
         return tokenizer(proto=learn_sentencepiece(texts, vocabulary_size, lowercase, family))
     pieces = (
-        _read_wordpieces(vocabulary)
+        read_wordpieces(vocabulary)
         if vocabulary
         else learn_wordpieces(texts, vocabulary_size, lowercase)
     )
     return tokenizer(vocabulary=pieces, lowercase=lowercase)
+
+
+def learn_words(texts: Sequence[str], vocabulary_size: int, lowercase: bool) -> list[str]:
+    """A WordPiece vocabulary of letters and of whole words, the most frequent first.
+
+    Words that the texts have once are left out, so that a model also learns from letters, of which
+    words consist that it has not seen; letters that they have once, so that it learns from unknown
+    pieces.
+
+    Args:
+        texts: what is counted.
+        vocabulary_size: the most pieces.
+        lowercase: whether case and accents are folded.
+    """
+    words = count_words(texts, lowercase)
+    letters: Counter[str] = Counter()
+    for word, count in words.items():
+        letters.update(dict.fromkeys(word, count))
+    known = [letter for letter, count in letters.most_common(MOST_LETTERS) if count > 1]
+    frequent = [word for word, count in words.most_common() if count > 1]
+    pieces = [*SPECIAL_WORDPIECES, *(known or letters), *(f"##{letter}" for letter in known)]
+    return list(dict.fromkeys([*pieces, *frequent]))[:vocabulary_size]
+
+
+def count_words(texts: Sequence[str], lowercase: bool) -> Counter[str]:
+    """How often texts have each word, as WordPiece cuts and folds them."""
+    from tfft.text.wordpiece import WordPiece
+
+    # TF-Text refuses a vocabulary of special pieces alone.
+    tokenizer = WordPiece([*SPECIAL_WORDPIECES, "a"], lowercase=lowercase)
+    counts: Counter[bytes] = Counter()
+    for start in range(0, len(texts), ROWS_AT_ONCE):
+        part = [text.encode("utf-8", "replace") for text in texts[start : start + ROWS_AT_ONCE]]
+        counts.update(tokenizer.normalized_words(part).numpy().tolist())
+    return Counter({word.decode(): count for word, count in sorted(counts.items()) if word})
 
 
 def learn_wordpieces(texts: Sequence[str], vocabulary_size: int, lowercase: bool) -> list[str]:
@@ -109,7 +146,12 @@ def byte_level_bpe() -> dict[str, Any]:
     }
 
 
-def _read_wordpieces(path: str) -> list[str]:
+def read_wordpieces(path: str) -> list[str]:
+    """The pieces of a WordPiece vocabulary file.
+
+    Raises:
+        ConfigError: it cannot be read, or lacks special pieces.
+    """
     try:
         text = Path(path).read_text("utf-8")
     except OSError as error:

@@ -11,7 +11,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from tfft.config.backbone import Backbone, PretrainedBackbone, RandomBackbone
+from tfft.config.backbone import (
+    Backbone,
+    BaselineBackbone,
+    PretrainedBackbone,
+    RandomBackbone,
+    without_keys_of_others,
+)
 from tfft.config.base import Section
 from tfft.config.data import Columns, Data, DataFile, FileOptions
 from tfft.config.faults import describe_faults
@@ -21,6 +27,7 @@ from tfft.config.yaml_file import Location, parse_value, read_config_file, to_ya
 from tfft.errors import ConfigError
 
 __all__ = [
+    "BaselineBackbone",
     "Columns",
     "Data",
     "DataFile",
@@ -49,6 +56,12 @@ class Experiment(Section):
     training: Training = Training()
     callbacks: Callbacks = Callbacks()
     export: Export = Export()
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest learning rate: the backbone's own, where it has one."""
+        own = self.backbone.learning_rate if isinstance(self.backbone, BaselineBackbone) else None
+        return own or self.optimizer.learning_rate
 
     @model_validator(mode="after")
     def _early_stopping_has_validation(self) -> "Experiment":
@@ -142,6 +155,9 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Experiment:
             f"found a {type(values).__name__}."
         )
     overridden = [override_key(values, text) for text in overrides]
+    if ("backbone", "preset") in overridden:
+        given = [str(key[1]) for key in overridden if key[0] == "backbone" and len(key) > 1]
+        values["backbone"] = without_keys_of_others(values["backbone"], given)
     return build_config(values, str(path), lines, overridden, twice)
 
 

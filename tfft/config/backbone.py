@@ -1,5 +1,6 @@
 """The `backbone` section."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -72,12 +73,71 @@ class RandomBackbone(BackboneOptions):
     intermediate_dim: Annotated[int, Field(ge=2)] = 128
 
 
+class BaselineBackbone(BackboneOptions):
+    """Embeddings and bidirectional LSTMs, of which nothing is pretrained: shows what that buys."""
+
+    preset: Literal["bilstm"]
+    learning_rate: Annotated[float, Field(gt=0.0)] | None = 1e-2
+    """In place of optimizer.learning_rate, which is chosen for weights that know something already;
+    null: that one."""
+    dropout: Fraction = 0.5
+    """Of the embeddings and of what each layer gives."""
+    vocabulary: str | None = None
+    """A WordPiece vocabulary file below data.dir. Null: learned from the training texts."""
+    vocabulary_size: Annotated[int, Field(ge=64)] = 10_000
+    """The most pieces of a learned vocabulary."""
+    lowercase: bool = True
+    """Whether case and accents are folded."""
+    embedding_dim: Annotated[int, Field(ge=1)] = 128
+    hidden_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 256
+    """Of the vectors that a layer gives: half of it comes from each direction."""
+    num_layers: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_transformer(cls, values: Any) -> Any:
+        for name, why in NOT_OF_BILSTM.items():
+            given = values.get(name) if isinstance(values, dict) else None
+            if given is not None and given is not False:
+                raise ValueError(f"{name} does not go with preset: bilstm, {why}. Leave it out")
+        return values
+
+
+NOT_OF_BILSTM = {
+    "attention_dropout": "which has no attention",
+    "freeze": "which has no pretrained layers to keep as they are",
+    "cache_frozen": "which has no pretrained layers to keep as they are",
+}
+KINDS: dict[str, type[BackboneOptions]] = {
+    "pretrained": PretrainedBackbone,
+    "random": RandomBackbone,
+    "bilstm": BaselineBackbone,
+}
+
+
 def _backbone_kind(value: Any) -> str:
     preset = value.get("preset") if isinstance(value, dict) else getattr(value, "preset", None)
-    return "random" if preset == "random" else "pretrained"
+    return preset if preset in ("random", "bilstm") else "pretrained"
+
+
+def without_keys_of_others(section: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
+    """A section without the keys that only other kinds of backbones have.
+
+    For a preset that takes the place of the file's: `num_heads` and the like described what is no
+    longer there.
+
+    Args:
+        section: with the new preset.
+        kept: keys that stay, since they were given together with it.
+    """
+    known = {key for kind in KINDS.values() for key in kind.model_fields}
+    foreign = known - KINDS[_backbone_kind(section)].model_fields.keys() - set(kept)
+    return {key: value for key, value in section.items() if key not in foreign}
 
 
 Backbone = Annotated[
-    Annotated[PretrainedBackbone, Tag("pretrained")] | Annotated[RandomBackbone, Tag("random")],
+    Annotated[PretrainedBackbone, Tag("pretrained")]
+    | Annotated[RandomBackbone, Tag("random")]
+    | Annotated[BaselineBackbone, Tag("bilstm")],
     Discriminator(_backbone_kind),
 ]

@@ -176,6 +176,10 @@ class WordPiece:
             as_utf8(texts), rf"(?:[^{outside}]|[{_NOT_SPLIT}])+|[\t\n\r\p{{Z}}]+|(?s:.)"
         )
 
+    def normalized_words(self, texts: tf.Tensor) -> tf.Tensor:
+        """The words of texts as they are looked up in the vocabulary, strings (words,)."""
+        return tf.strings.strip(self._normalize(self.split(texts).words.values))
+
     def spans(
         self, words: tf.Tensor, ids: tf.RaggedTensor
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
