@@ -5,7 +5,7 @@ import os
 import sys
 
 from tfft.cli import run_command, start_tensorflow
-from tfft.data.fields import raw_texts
+from tfft.data.fields import raw_texts, text_fields
 from tfft.errors import ConfigError
 from tfft.runs import RunDir
 
@@ -46,6 +46,7 @@ def export(run: str, version: int | None = None, check_data: str | None = None) 
     # data are read: spans of entities are, with TensorFlow.
     os.environ.update({"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"})
     columns = raw_texts(load_columns(directory, check_data))
+    columns = {field: columns[field] for field in text_fields(directory.experiment)}
     start_tensorflow()
     from tfft.inference import load_run
     from tfft.serving import export_saved_model

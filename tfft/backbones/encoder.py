@@ -244,17 +244,18 @@ class Encoder:
         self._freeze_pooler()
         return self._encode(inputs, first_only=False)
 
-    def first(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
+    def first(self, inputs: dict[str, Any], *, with_pooler: bool = True) -> tuple[Any, Any]:
         """The vector of the first piece, and what a pretrained pooler makes of it.
 
         Args:
             inputs: as for `sequence`.
+            with_pooler: whether the pooler is wanted; else it is frozen.
 
         Returns:
-            (batch_size, hidden_dim), and the same again or None where the family has no pooler.
+            (batch_size, hidden_dim), and the same again or None where there is no pooler.
         """
         first = self._encode(inputs, first_only=True)[:, 0, :]
-        if self.family.has_pooler:
+        if with_pooler and self.family.has_pooler:
             return first, self.backbone.pooled_dense(first)
         self._freeze_pooler()
         return first, None
