@@ -51,13 +51,12 @@ class Ranking:
             )
 
     def counts(self, examples: Examples) -> dict[str, int]:
-        """How many queries there are, and how many passages of each kind."""
+        """How many passages are relevant to their queries, and how many are not."""
         labels = examples.labels or []
         relevant = sum(relevance > 0 for _, relevance in labels)
         return {
             "relevant": relevant,
             "not relevant": len(labels) - relevant,
-            "(queries)": len({query for query, _ in labels}),
         }
 
     def build_model(self, encoder: Encoder | Any) -> Any:
