@@ -42,6 +42,8 @@ KERAS_ALONE = [
     "tasks/crf.py",
     "tasks/heads.py",
     "tasks/losses.py",
+    "tasks/ranking_losses.py",
+    "tasks/similarity_losses.py",
 ]
 # What a command may import before its arguments and its config are known to be right.
 LIGHT = ["tfft", "tfft.__main__", "tfft.fit", "tfft.evaluate", "tfft.predict", "tfft.export"]
