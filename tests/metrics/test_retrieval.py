@@ -59,7 +59,7 @@ def test_ties_are_the_mean_over_all_orders():
     """Six candidates, two blocks of ties, two relevant ones in the second: all 720 orders."""
     relevance, values, k = np.array([0, 0, 2, 1, 0, 0]), [5.0, 5.0, 3.0, 3.0, 3.0, 1.0], 3
     orders = [
-        [row for row in order]
+        list(order)
         for order in itertools.permutations(range(6))
         if all(values[a] >= values[b] for a, b in itertools.pairwise(order))
     ]

@@ -8,8 +8,8 @@ from tfft.config import Data, DataFile, Experiment
 from tfft.data.examples import Examples, Reader, joined_columns, read_weights
 from tfft.data.label_columns import read_label_columns, read_numbers, tenths
 from tfft.data.pairs import read_similarity
-from tfft.data.questions import read_questions
 from tfft.data.queries import read_ranking
+from tfft.data.questions import read_questions
 from tfft.data.table import Table, listed
 from tfft.data.tagged import split_key, words_and_tags, words_and_tags_from_spans
 from tfft.errors import DataError
