@@ -182,7 +182,7 @@ def test_crf_takes_no_other_loss(faults, option):
 
 def test_range_of_scores_that_is_none(faults):
     (fault,) = faults(BASE + "task: {name: similarity, lowest_score: 5, highest_score: 5}\n")
-    assert fault == "c.yaml:5: task: lowest_score must be below highest_score"
+    assert fault == "c.yaml:5: task: lowest_score must be below highest_score."
 
 
 def test_misspelled_key_is_compared_with_those_of_its_task(faults):
@@ -251,7 +251,7 @@ def test_unknown_key(faults, line, message):
         ("optimizer: {warmup_fraction: 1}", "warmup_fraction is 1: input should be less than 1"),
         ("optimizer:", "optimizer is None; expected a section with some of the keys name, learn"),
         ("task: {name: clasification}", "task.name is 'clasification'; it can be text_classif"),
-        ("task: {name: regresion}", "regression. Did you mean 'regression'?"),
+        ("task: {name: regresion}", "ranking. Did you mean 'regression'?"),
         ("task: {name: regression, dropout: 1}", "task.dropout is 1: input should be less than 1"),
         ("task: {name: question_answering, stride: -1}", "task.stride is -1: input should be gr"),
         ("task: {name: null, dropout: 1}", "task.dropout is 1: input should be less than 1"),

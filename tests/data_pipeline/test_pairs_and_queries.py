@@ -108,7 +108,7 @@ def test_texts_alone_to_answer(experiment, tmp_path):
 )
 def test_columns_that_do_not_fit_the_loss(experiment, loss, columns, message):
     with pytest.raises(ConfigError, match=message):
-        build_reader(experiment(train=PAIRS, **similarity(loss, **columns)))
+        read(experiment(train=PAIRS, **similarity(loss, **columns)))
 
 
 # -------------------------------------------------------------------------------------- queries

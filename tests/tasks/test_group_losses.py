@@ -66,7 +66,9 @@ def test_in_batch_negatives_are_the_pairs_of_the_others():
     expected = [softmax_loss(row, place) for place, row in enumerate(logits)]
     true, predicted = targets(np.arange(8).reshape(4, 2)), vectors.reshape(8, 5)
     loss = InBatchNegatives()
-    np.testing.assert_allclose(array(loss.call(true, predicted)), np.repeat(expected, 2), rtol=1e-5)
+    np.testing.assert_allclose(
+        array(loss.call(true, predicted)), np.repeat(expected, 2), rtol=1e-5, atol=1e-5
+    )
     assert number(loss(true, predicted)) == pytest.approx(np.mean(expected), rel=1e-5)
     check_fillers(loss, true, predicted, 2)
     cooler = InBatchNegatives(scale=5.0)(true, predicted)
@@ -81,7 +83,9 @@ def test_negatives_of_triplets_are_candidates_too():
     expected = [softmax_loss(row, place) for place, row in enumerate(logits)]
     true, predicted = targets(np.arange(9).reshape(3, 3)), vectors.reshape(9, 5)
     loss = InBatchNegatives(num_texts=3)
-    np.testing.assert_allclose(array(loss.call(true, predicted)), np.repeat(expected, 3), rtol=1e-5)
+    np.testing.assert_allclose(
+        array(loss.call(true, predicted)), np.repeat(expected, 3), rtol=1e-5, atol=1e-5
+    )
     check_fillers(loss, true, predicted, 3)
 
 
@@ -105,7 +109,7 @@ def test_what_is_right_is_no_negative(numbers, kept):
         softmax_loss(logits[row, places], places.index(row)) for row, places in enumerate(kept)
     ]
     losses = array(InBatchNegatives().call(targets(numbers), vectors.reshape(6, 5)))
-    np.testing.assert_allclose(losses[::2], expected, rtol=1e-4)
+    np.testing.assert_allclose(losses[::2], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_negative_that_is_right_for_another_text():
@@ -117,7 +121,7 @@ def test_negative_that_is_right_for_another_text():
         InBatchNegatives(num_texts=3).call(targets([[0, 1, 2], [3, 4, 1]]), vectors.reshape(6, 5))
     )
     expected = [softmax_loss(logits[0, :3], 0), softmax_loss(logits[1], 1)]
-    np.testing.assert_allclose(losses[::3], expected, rtol=1e-4)
+    np.testing.assert_allclose(losses[::3], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_triplet_margin():

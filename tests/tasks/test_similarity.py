@@ -67,7 +67,7 @@ def test_texts_of_an_example_stand_together(encoder):
     assert rows.groups.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
     for place, column in enumerate(TRIPLETS.texts.values()):
         alone = tokenize_texts(Similarity(), encoder, {"text": column})
-        ids = tf.gather(rows.features["token_ids"], range(place, 12, 3))
+        ids = tf.gather(rows.features["token_ids"], list(range(place, 12, 3)))
         assert ids.to_list() == alone.features["token_ids"].to_list()
     assert alone.alignment is None and alone.groups is None
 

@@ -19,13 +19,10 @@ def read_similarity(task: Any, data: Data, label_names: Sequence[str] | None) ->
     Which of these a file has is said by the task's loss for train. Of other files those with the
     column of the scores have scored pairs. Where only texts are wanted, each row has one.
 
-    Raises:
-        ConfigError: a column that the loss needs has no name, or it does not know what to do with
-            one that has.
+    The reader raises ConfigError where a column that the loss needs has no name, or one has that
+    the loss does not know what to do with.
     """
     is_scored = task.loss in ("cosine", "cosent")
-    for file in data.files("train"):
-        _check_columns(task.loss, file, is_scored=is_scored)
 
     def read(
         table: Table, file: DataFile, *, with_labels: bool = True, needs_weights: bool = False
@@ -34,6 +31,7 @@ def read_similarity(task: Any, data: Data, label_names: Sequence[str] | None) ->
         names = {"text": columns.text}
         scores = None
         if with_labels:
+            _check_columns(task.loss, file, is_scored=is_scored)
             names["text_pair"] = columns.text_pair
             may_be_scored = not is_train and (table.has(columns.label) or columns.label != SCORE)
             if is_scored or may_be_scored:
