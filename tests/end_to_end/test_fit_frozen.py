@@ -63,8 +63,8 @@ def assert_same_training(one, other, *, but=()):
     assert names[0] == names[1]
 
 
-# Tasks of every kind; segments and none; the head alone, and layers below it; windows and long rows;
-# rows that are learned together.
+# Segments and none; the head alone, and layers below it; windows and long rows; rows that are learned
+# together.
 CASES = {
     "text_classification": ["backbone.freeze=1", "training.epochs=2", "callbacks={}"],
     "token_classification": ["backbone.freeze=1", "training.epochs=2", "callbacks={}"],
