@@ -63,8 +63,7 @@ def assert_same_training(one, other, *, but=()):
     assert names[0] == names[1]
 
 
-# Segments and none; the head alone, and layers below it; windows and long rows; rows that are learned
-# together.
+# Segments and none; the head alone, and layers below it; windows, long rows, rows learned together.
 CASES = {
     "text_classification": ["backbone.freeze=1", "training.epochs=2", "callbacks={}"],
     "token_classification": ["backbone.freeze=1", "training.epochs=2", "callbacks={}"],
