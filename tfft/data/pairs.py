@@ -28,14 +28,15 @@ def read_similarity(task: Any, data: Data, label_names: Sequence[str] | None) ->
         table: Table, file: DataFile, *, with_labels: bool = True, needs_weights: bool = False
     ) -> Examples:
         columns, is_train = file.columns, needs_weights
-        names = {"text": columns.text}
+        names: dict[str, Any] = {"text": columns.text}
+        label: Any = columns.label
         scores = None
         if with_labels:
             _check_columns(task.loss, file, is_scored=is_scored)
             names["text_pair"] = columns.text_pair
-            may_be_scored = not is_train and (table.has(columns.label) or columns.label != SCORE)
+            may_be_scored = not is_train and (table.has(label) or label != SCORE)
             if is_scored or may_be_scored:
-                scores = read_numbers(table, columns.label)
+                scores = read_numbers(table, label)
             elif columns.negative is not None:
                 names["negative"] = columns.negative
         texts = {

@@ -157,5 +157,4 @@ class Articles:
         return near + self._drawn(far, min(most - 1 - len(near), len(far)))
 
     def _drawn(self, texts: Sequence[str], count: int) -> list[str]:
-        places = self.random.choice(len(texts), count, replace=False) if count else []
-        return [texts[place] for place in places]
+        return [texts[place] for place in self.random.permutation(len(texts))[:count]]
