@@ -90,10 +90,15 @@ def readable(answer: dict[str, Any], labels: list[str]) -> str:
     """An answer in a few words, whatever the task; a dash where nothing is given."""
     if "value" in answer:
         return f"{answer['value']:.4f}"
+    if "embedding" in answer:
+        shown = " ".join(f"{number:.3f}" for number in answer["embedding"][:4])
+        return f"{shown} ... ({len(answer['embedding'])} numbers)"
     if "label" in answer:
         return f"{answer['label']:<{max(map(len, labels))}}  {answer['score']:.4f}"
     if "answer" in answer:
         return f"{answer['answer'] or '-'}  {answer['score']:.4f}"
+    if answer.keys() == {"score"}:
+        return f"{answer['score']:.4f}"
     if "entities" in answer:
         found = [f"{e['text']} ({e['type']} {e['score']:.4f})" for e in answer["entities"]]
     else:

@@ -15,7 +15,7 @@ from typing import Any
 
 URL = "http://localhost:8501/v1/models/tfft"
 # What models take, in the order in which it is given.
-FIELDS = ("text", "text_pair", "question", "context")
+FIELDS = ("text", "text_pair", "question", "context", "query", "passage")
 
 
 class ServerError(Exception):

@@ -23,7 +23,14 @@ from tfft.data.pipeline import TokenizedSet, training_dataset
 from tfft.inference import TrainedRun, predict_outputs, tokenize_examples, tokenize_texts
 from tfft.optim import build_optimizer
 from tfft.serving.requests import readable
-from tfft.tasks import QuestionAnswering, Regression, TextClassification, TokenClassification
+from tfft.tasks import (
+    QuestionAnswering,
+    Ranking,
+    Regression,
+    Similarity,
+    TextClassification,
+    TokenClassification,
+)
 from tfft.tasks.heads import MASKED
 
 LONG = "Ada came to Paris in May , and Bob stayed at home in Rome all summer long . "
@@ -307,6 +314,16 @@ SOME_ANSWERED = Examples(
 )
 
 
+# The third passage of a query is about what it asks, the others are not.
+ASKED = Examples(
+    {
+        "query": ["who came ?"] * 3 + ["where is Bob ?"] * 2 + ["who sings ?"] * 2,
+        "passage": [OTHER, "the film", LONG, "we left", LONG + OTHER, "a choir", "bad"],
+    },
+    [("1", 0.0), ("1", 0.0), ("1", 1.0), ("2", 0.0), ("2", 3.0), ("3", 2.0), ("3", 1.0)],
+)
+
+
 def classifies(**options: Any) -> Callable[..., Any]:
     return lambda **more: TextClassification(LABELS, **{**options, **more})
 
@@ -325,10 +342,20 @@ def regresses(**options: Any) -> Callable[..., Any]:
     return lambda **more: Regression(**{**units, **options, **more})
 
 
+def embeds(**options: Any) -> Callable[..., Any]:
+    return lambda **more: Similarity(**{**options, **more})
+
+
+def ranks(**options: Any) -> Callable[..., Any]:
+    return lambda **more: Ranking(**{**options, **more})
+
+
 CLASS_WEIGHTS = {"class_weights": [1.0, 0.5, 3.0], "label_smoothing": 0.1}
 IOB2 = "O B-loc I-loc B-per I-per"
 EXACT = {"exact_match": 1.0, "f1": 1.0}
 CORRELATED = {"pearson": 0.999, "spearman": 0.999}
+FOUND = {"ndcg_at_10": 1.0, "mrr_at_10": 1.0}
+RANGE = {"lowest_score": -120.0, "highest_score": 400.0}
 WITHOUT_UNITS = {"mean": 0.0, "deviation": 1.0}
 LENGTHS = {"wordpiece": 16, "byte_pair": 48, "sentencepiece": 32}
 
@@ -387,6 +414,13 @@ CASES = [
         *(Examples(PAIR.texts, NUMBERS), CORRELATED),
         reload=lambda task: WITHOUT_UNITS,
     ),
+    _case("similarity", "bert", embeds(), Examples(PAIR.texts), FOUND),
+    _case(
+        *("cosent", "distil_bert", embeds(loss="cosent", pooling="cls", **RANGE)),
+        *(Examples(PAIR.texts, NUMBERS), {"spearman": 1.0}),
+    ),
+    _case("listwise", "roberta", ranks(loss="listwise"), ASKED, FOUND),
+    _case("pointwise", "electra", ranks(), ASKED, {"mrr_at_10": 1.0}),
 ]
 
 
@@ -429,7 +463,17 @@ def _answer(row: dict[str, Any], task: Any) -> dict[str, Any]:
     if "predictions" in row:
         given = np.flatnonzero(row.pop("predictions"))
         row["labels"] = [task.labels[number] for number in given]
-    order = ["label", "labels", "answer", "start", "end", "score", "probabilities", "value"]
+    order = [
+        "label",
+        "labels",
+        "answer",
+        "start",
+        "end",
+        "score",
+        "probabilities",
+        "value",
+        "embedding",
+    ]
     return {name: row[name] for name in order if name in row}
 
 

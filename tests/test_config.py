@@ -122,7 +122,14 @@ def test_dict_of_a_notebook():
 
 # --------------------------------------------------------------------------------- the tasks
 
-TASKS = ["text_classification", "token_classification", "question_answering", "regression"]
+TASKS = [
+    "text_classification",
+    "token_classification",
+    "question_answering",
+    "regression",
+    "similarity",
+    "ranking",
+]
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -154,6 +161,8 @@ def test_columns_of_a_task(load):
         ("text_classification", "{tags: pos}", "data.columns.tags is not a column of text_class"),
         ("token_classification", "{label: y}", "data.columns.label is not a column of token_cl"),
         ("regression", "{answers: a}", "it has text, text_pair, label, sample_weight"),
+        ("similarity", "{query: a}", "it has text, text_pair, negative, label"),
+        ("ranking", "{text: a}", "it has query, passage, relevance, query_id"),
     ],
 )
 def test_column_of_another_task(faults, task, columns, message):
@@ -169,6 +178,11 @@ def test_column_of_another_task(faults, task, columns, message):
 def test_crf_takes_no_other_loss(faults, option):
     (fault,) = faults(BASE + f"task: {{name: token_classification, crf: true, {option}}}\n")
     assert fault.startswith("c.yaml:5: task: crf scores whole sequences: it takes neither")
+
+
+def test_range_of_scores_that_is_none(faults):
+    (fault,) = faults(BASE + "task: {name: similarity, lowest_score: 5, highest_score: 5}\n")
+    assert fault == "c.yaml:5: task: lowest_score must be below highest_score."
 
 
 def test_misspelled_key_is_compared_with_those_of_its_task(faults):
@@ -237,7 +251,7 @@ def test_unknown_key(faults, line, message):
         ("optimizer: {warmup_fraction: 1}", "warmup_fraction is 1: input should be less than 1"),
         ("optimizer:", "optimizer is None; expected a section with some of the keys name, learn"),
         ("task: {name: clasification}", "task.name is 'clasification'; it can be text_classif"),
-        ("task: {name: regresion}", "regression. Did you mean 'regression'?"),
+        ("task: {name: regresion}", "ranking. Did you mean 'regression'?"),
         ("task: {name: regression, dropout: 1}", "task.dropout is 1: input should be less than 1"),
         ("task: {name: question_answering, stride: -1}", "task.stride is -1: input should be gr"),
         ("task: {name: null, dropout: 1}", "task.dropout is 1: input should be less than 1"),

@@ -13,6 +13,7 @@ FILES = [
     "backbones/test_word_rows.py::test_ends_as_plain_training[bert-options0]",
     "backbones/test_word_rows.py::test_goes_on_as_if_uninterrupted",
     "tasks/test_crf.py::test_fit_follows_the_gradient",
+    "tasks/test_group_losses.py",
     "tasks/test_losses.py",
     "test_optim.py",
 ]

@@ -44,6 +44,8 @@ KERAS_ALONE = [
     "tasks/crf.py",
     "tasks/heads.py",
     "tasks/losses.py",
+    "tasks/ranking_losses.py",
+    "tasks/similarity_losses.py",
 ]
 # What a command may import before its arguments and its config are known to be right.
 LIGHT = [

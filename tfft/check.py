@@ -83,7 +83,7 @@ def lengths_table(prepared: Prepared) -> Table:
     """The pieces of the texts, and the share that is cut."""
     limit = prepared.encoder.sequence_length
     train = prepared.tokenized.get("train")
-    has_windows = train is not None and train.alignment is not None
+    has_windows = train is not None and train.alignment is not None and train.groups is None
     over = f"in windows of {limit}" if has_windows else f"cut at {limit}"
     heads = ["median", "90%", "99%", "longest", over]
     table = _table("Lengths in pieces, special ones included", "", *heads)
@@ -101,7 +101,10 @@ def uncut_lengths(prepared: Prepared, examples: Split) -> np.ndarray:
     counts = np.zeros(1, "int64")
     for texts in _texts(examples):
         encoded = [tf.constant([t.encode("utf-8", "replace") for t in column]) for column in texts]
-        counts = add_counts(counts, np.bincount(prepared.encoder.lengths(encoded).numpy()))
+        # Texts that the task does not take together are each in a row of pieces of their own.
+        is_joined = len(encoded) == len(prepared.task.text_fields)
+        for row in [encoded] if is_joined else [[column] for column in encoded]:
+            counts = add_counts(counts, np.bincount(prepared.encoder.lengths(row).numpy()))
     return counts
 
 
@@ -116,17 +119,21 @@ def quantile(counts: np.ndarray, share: float) -> float:
 def steps_line(prepared: Prepared) -> str:
     """The arithmetic of the training's length."""
     training, rows = prepared.experiment.training, prepared.train
+    counts = rows.length_counts
     batches = count_batches(
-        rows.length_counts,
+        counts,
         training.batch_size,
         declared_lengths=prepared.lengths,
         multiple_of=training.accumulate,
     )
     updates = batches // training.accumulate
     each = "" if training.accumulate == 1 else f", {updates} updates"
+    examples, of_rows = int(counts.sum()), ""
+    if examples < len(rows):
+        of_rows = f", {len(rows)} rows of pieces,"
     return (
-        f"{len(rows)} training rows in batches of {training.batch_size}: {batches} steps{each} an "
-        f"epoch, {updates * training.epochs} updates in {training.epochs} epochs."
+        f"{examples} training rows{of_rows} in batches of {training.batch_size}: {batches} "
+        f"steps{each} an epoch, {updates * training.epochs} updates in {training.epochs} epochs."
     )
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 
 from tfft.cli import run_command, start_tensorflow
-from tfft.data.fields import raw_texts
+from tfft.data.fields import raw_texts, text_fields
 from tfft.errors import ConfigError
 from tfft.runs import RunDir
 
@@ -61,7 +61,7 @@ def export(
     # The graph is TensorFlow's and is checked on the CPU, whatever the training ran on. Before the
     # data are read: spans of entities are, with TensorFlow.
     os.environ.update({"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"})
-    columns = raw_texts(load_columns(directory, check_data))
+    columns = load_columns(directory, check_data)
     start_tensorflow()
     from tfft.huggingface import export_huggingface
     from tfft.inference import load_run
@@ -92,7 +92,10 @@ def refuse_other_options(format: str, version: int | None, output: str | None) -
 
 
 def load_columns(directory: RunDir, check_data: str | None) -> dict[str, list[str]]:
-    """Texts by field: of a file, or of the run's validation split (test or train without one)."""
+    """What is asked, by field: of a file, or of the validation split (test or train without one).
+
+    Texts are as somebody would send them, and only those that are answered.
+    """
     from tfft.data.fields import build_reader
     from tfft.data.splits import load_splits
     from tfft.data.streamed_examples import in_memory
@@ -102,10 +105,17 @@ def load_columns(directory: RunDir, check_data: str | None) -> dict[str, list[st
     if check_data is None:
         splits = load_splits(experiment, directory.labels)
         split = next(splits[s] for s in ("validation", "test", "train") if s in splits)
-        return in_memory(split, MOST_TEXTS).texts
+        return served_texts(directory, in_memory(split, MOST_TEXTS).texts)
     file = describe_user_file(experiment.data, check_data, with_labels=False)
     table = read_user_table(file)
-    return build_reader(experiment)(table, file, with_labels=False).texts
+    examples = build_reader(experiment)(table, file, with_labels=False)
+    return served_texts(directory, examples.texts)
+
+
+def served_texts(directory: RunDir, texts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Of the texts of examples those that are sent; `similarity` learns from more of them."""
+    raw = raw_texts(texts)
+    return {field: raw[field] for field in text_fields(directory.experiment)}
 
 
 if __name__ == "__main__":

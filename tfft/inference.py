@@ -19,7 +19,7 @@ from tfft.devices import declared_lengths
 from tfft.errors import DataError
 from tfft.runs import RunDir
 from tfft.tasks import build_task
-from tfft.tasks.base import Task
+from tfft.tasks.base import LearnsFromGroups, Task
 from tfft.text import WORD_SEPARATOR
 
 FEW_TEXTS = 16
@@ -43,7 +43,8 @@ def tokenize_examples(task: Task, encoder: Encoder, examples: Examples) -> Token
         sample_weight=examples.sample_weight,
     )
     rows = replace(rows, examples=examples)
-    return replace(rows, targets=task.targets(rows))
+    rows = replace(rows, targets=task.targets(rows))
+    return replace(rows, groups=task.groups(rows)) if isinstance(task, LearnsFromGroups) else rows
 
 
 def predict_outputs(

@@ -149,7 +149,7 @@ def train(
         packed(model, num_packed),
         Progress(
             console,
-            examples_per_epoch=len(prepared.train),
+            examples_per_epoch=int(prepared.train.length_counts.sum()),
             scores=shown_scores(prepared),
         ) as progress,
     ):

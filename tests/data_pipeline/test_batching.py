@@ -5,7 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tfft.data.batching import FILLER, evaluation_batches, training_batches
+from tfft.data.batching import (
+    FILLER,
+    Batch,
+    evaluation_batches,
+    training_batches,
+    with_groups,
+)
 
 LENGTHS = np.random.default_rng(0).integers(3, 33, 103)
 DECLARED = (8, 16, 32)
@@ -130,3 +136,25 @@ def test_evaluation_begins_with_the_longest():
     assert LENGTHS[first.rows].max() == LENGTHS.max()
     first, *_ = evaluation_batches(LENGTHS, 8, declared_lengths=DECLARED)
     assert first.length == DECLARED[-1]
+
+
+# --------------------------------------------------------------------------------------- groups
+
+GROUPS = np.array([0, 1, 0, 2, 2, 2, 3])
+
+
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_rows_of_a_group_stand_together(is_fixed):
+    batches = [Batch(np.array([2, 0]), 16), Batch(np.array([3, 1]))]
+    first, second = with_groups(batches, GROUPS, is_fixed=is_fixed)
+    filled = [3, 4, 5, 0, 2, FILLER], [6, FILLER, FILLER, 1, FILLER, FILLER]
+    expected = filled if is_fixed else ([3, 4, 5, 0, 2], [6, 1])
+    assert (first.rows.tolist(), second.rows.tolist()) == expected
+    assert (first.length, second.length) == (16, 0)
+
+
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_group_that_fills_up_is_as_large_as_any(is_fixed):
+    (batch,) = with_groups([Batch(np.array([1, FILLER]))], GROUPS, is_fixed=is_fixed)
+    real = [1, FILLER, FILLER] if is_fixed else [1]
+    assert batch.rows.tolist() == [*real, FILLER, FILLER, FILLER]

@@ -306,3 +306,46 @@ def test_parts_together_are_the_whole(monkeypatch):
 def test_text_with_a_lone_surrogate(encoder):
     rows = tokenize({"text": ["a \ud800 b"]}, lambda texts: encoder.features([texts["text"]]))
     assert len(rows) == 1
+
+
+# --------------------------------------------------------------------------------------- groups
+
+
+@pytest.fixture(scope="module")
+def grouped(rows):
+    """18 groups of two or three rows; targets are row and group."""
+    groups = np.arange(ROWS) * 18 // ROWS
+    targets = np.stack([np.arange(ROWS), groups], axis=1).astype("float32")
+    return replace(rows, groups=groups, targets=targets)
+
+
+@pytest.mark.parametrize("declared", [(), DECLARED])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_rows_of_a_group_are_in_one_batch(grouped, encoder, declared, accumulate):
+    """`batch_size` groups of them; what fills a batch up tells by weight and target."""
+    batches, count = training_dataset(
+        grouped,
+        encoder.pad,
+        batch_size=4,
+        seed=1,
+        declared_lengths=declared,
+        accumulate=accumulate,
+    )
+    assert count == math.ceil(math.ceil(18 / 4) / accumulate) * accumulate
+    seen = []
+    for features, targets, weights in batches.take(count).as_numpy_iterator():
+        real = weights > 0
+        assert np.array_equal(targets[:, 0] >= 0, real) and (targets[~real] == IGNORED).all()
+        groups = targets[real, 1]
+        assert len(set(groups)) <= 4
+        assert all((grouped.groups == group).sum() == (groups == group).sum() for group in groups)
+        if declared:
+            assert len(targets) == 4 * 3 and features["token_ids"].shape[1] in declared
+        seen += targets[real, 0].tolist()
+    assert sorted(seen) == list(range(ROWS))
+
+
+def test_length_of_a_group_is_that_of_its_longest_row(grouped):
+    expected = [grouped.lengths[grouped.groups == group].max() for group in range(18)]
+    assert grouped.group_lengths.tolist() == expected
+    assert grouped.length_counts.sum() == 18

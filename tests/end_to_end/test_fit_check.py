@@ -63,6 +63,21 @@ def test_prints_the_number_of_steps(checked):
     assert "in 3 epochs" in output
 
 
+def test_pairs_are_counted_once_and_their_texts_measured_one_by_one(checked, place):
+    pairs = [{"text": "a b c", "text_pair": "a"}, {"text": "a b", "text_pair": "a b c d e f"}] * 9
+    place.set_rows("train", pairs)
+    output = checked(
+        task={"name": "similarity"},
+        data={"columns": {"text_pair": "text_pair"}, "validation": None, "test": None},
+        backbone={"sequence_length": 7},
+    )
+    assert "18 training rows, 36 rows of pieces, in batches of 16: 2 steps an epoch" in output
+    assert row_of(output, "pairs") == ["pairs", "18"]
+    # With [CLS] and [SEP] 5, 3, 4 and 8 pieces.
+    assert row_of(output, "train")[4:] == ["8", "25.0%"]
+    assert "cut at 7" in output
+
+
 def test_counts_rows_with_empty_texts(checked, place):
     place.set_rows("train", [*place.rows("train"), {"text": "  ", "label": "music"}])
     output = checked(data={"empty_text": "skip"})

@@ -48,6 +48,14 @@ def spans(question: list[str], context: list[str]) -> dict[str, list[Any]]:
     return {"answer": [c[:3] for c in context], "score": [0.25 for _ in question]}
 
 
+def relevance(query: list[str], passage: list[str]) -> dict[str, list[Any]]:
+    return {"score": [1.0 / len(q + p) for q, p in zip(query, passage, strict=True)]}
+
+
+def vectors(text: list[str]) -> dict[str, list[Any]]:
+    return {"embedding": [scores_of(t) for t in text]}
+
+
 class Stub(BaseHTTPRequestHandler):
     """One model, `tfft`, which `serve` makes one of a task."""
 
@@ -156,6 +164,10 @@ def test_client_questions_before_contexts(ask):
     ]
 
 
+def test_client_queries_before_passages(ask):
+    assert ask(relevance, "a\tbcd") == [{"query": "a", "passage": "bcd", "score": 0.25}]
+
+
 def test_client_entities_without_what_fills_up(ask):
     first, second = ask(entities, "Ada met Tom", "nobody")
     assert first["entities"] == [{"text": "Ada", "score": 0.5}, {"text": "Tom", "score": 0.5}]
@@ -190,7 +202,7 @@ def test_client_without_server(client, capsys):
     assert "did not answer" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", [classes, classes_of_pairs, numbers, entities, spans])
+@pytest.mark.parametrize("task", [classes, classes_of_pairs, numbers, entities, spans, vectors])
 def test_smoke_check(smoke_check, url, serve, capsys, task):
     serve(task)
     assert smoke_check.main(["--url", url]) == 0

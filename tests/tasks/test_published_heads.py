@@ -10,7 +10,13 @@ from safetensors.numpy import load_file, save_file
 
 import tfft
 from tfft.backbones.checkpoints import load_encoder
-from tfft.tasks import QuestionAnswering, Regression, TextClassification, TokenClassification
+from tfft.tasks import (
+    QuestionAnswering,
+    Ranking,
+    Regression,
+    TextClassification,
+    TokenClassification,
+)
 from tfft.tasks.published_heads import begin_with_head
 
 # In another order than the checkpoints have them.
@@ -69,7 +75,8 @@ def test_outputs_are_those_of_transformers(kind, place):
         np.testing.assert_allclose(found, right, atol=tolerance, rtol=0)
 
 
-def test_number_in_the_units_of_the_data(copy):
+@pytest.mark.parametrize("task", [Regression(mean=50.0, deviation=8.0), Ranking()])
+def test_number_in_the_units_of_the_data(copy, task):
     directory = copy("ElectraForSequenceClassification", id2label={"0": "LABEL_0"})
     weights = load_file(directory / "model.safetensors")
     names = ("classifier.out_proj.weight", "classifier.out_proj.bias")
@@ -77,7 +84,7 @@ def test_number_in_the_units_of_the_data(copy):
         weights | {name: weights[name][:1] for name in names}, directory / "model.safetensors"
     )
     expected = json.loads((directory / "expected.json").read_text("utf-8"))
-    encoder, model, notes = begin(directory, Regression(mean=50.0, deviation=8.0))
+    encoder, model, notes = begin(directory, task)
     assert notes == ["The head of ElectraForSequenceClassification is used: no labels."]
     found = logits(encoder, model, [expected["texts"][0]])
     np.testing.assert_allclose(found, expected["outputs"][0]["logits"][:1], atol=2e-3)

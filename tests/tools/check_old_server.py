@@ -15,7 +15,6 @@ TOLERANCE = 1e-5
 
 def main(run: str, python: str) -> int:
     """Prints the largest difference and the first faults; returns 1 if there are any."""
-    from tfft.data.fields import raw_texts
     from tfft.export import load_columns
     from tfft.inference import load_run, tokenize_texts
     from tfft.serving.check import ask_in_fresh_process
@@ -24,7 +23,7 @@ def main(run: str, python: str) -> int:
 
     trained = load_run(run)
     saved_model = max(trained.directory.export.glob("[0-9]*"), key=lambda path: int(path.name))
-    texts = choose_check_texts(raw_texts(load_columns(trained.directory, None)))
+    texts = choose_check_texts(load_columns(trained.directory, None))
     rows = tokenize_texts(trained.task, trained.encoder, readable(texts))
     requests = build_requests(trained.task, trained.encoder, texts, rows)
     answers = ask_in_fresh_process([(saved_model, requests)], python=python)[0]

@@ -244,20 +244,21 @@ class Encoder:
         self._freeze_pooler()
         return self._encode(inputs, first_only=False)
 
-    def first(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
+    def first(self, inputs: dict[str, Any], *, with_pooler: bool = True) -> tuple[Any, Any]:
         """The vector of the first piece, and what a pooler makes of it, or of all pieces (LSTMs).
 
         Args:
             inputs: as for `sequence`.
+            with_pooler: whether the pooler is wanted; else it is frozen.
 
         Returns:
-            (batch_size, hidden_dim), and the same again or None where the family has no pooler.
+            (batch_size, hidden_dim), and the same again or None where there is no pooler.
         """
         if self.family.has_pooler and not self.family.like_bert:
             outputs = self.backbone(inputs)
             return outputs["sequence_output"][:, 0, :], outputs["pooled_output"]
         first = self._encode(inputs, first_only=True)[:, 0, :]
-        if self.family.has_pooler:
+        if with_pooler and self.family.has_pooler:
             return first, self.backbone.pooled_dense(first)
         self._freeze_pooler()
         return first, None

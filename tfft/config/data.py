@@ -51,6 +51,14 @@ class Columns(Section):
     Null: `answers` or `answer`."""
     answer_start: Column = "answer_start"
     """Where answers are plain texts: the character at which each begins. May be absent."""
+    negative: Column | None = None
+    """Similarity: a text unlike `text`, beside `text_pair`, which is like it."""
+    query: Column = "query"
+    passage: Column = "passage"
+    relevance: Column = "relevance"
+    """Ranking: 0 where the passage is not relevant to the query, more where it is."""
+    query_id: Column | None = None
+    """Ranking: rows with the same one are candidates of one query. Null: the query's text."""
     sample_weight: Column | None = None
     """How much a row counts. Rows of validation and test files without this column count 1."""
 
@@ -99,6 +107,8 @@ class FileOptions(Section):
     """Tagging: what stands before each word in the file and is taken off, such as `w[0]=`."""
     skip: dict[str, list[Any]] = Field(default_factory=dict)
     """Rows that are left out: {column: [values]}."""
+    candidates: Annotated[int, Field(ge=2)] | None = None
+    """Ranking: the most candidates of a query: the relevant ones first, then others at random."""
     columns: Columns = Columns()
     label_separator: str | None = None
     """Multi-label: what separates the labels of one cell."""

@@ -135,6 +135,58 @@ class Regression(Section):
     """Dropout before the last layer of the head."""
 
 
+class Similarity(Section):
+    """A vector for each text, near to those of texts that mean the same."""
+
+    columns: ClassVar[tuple[str, ...]] = ("text", "text_pair", "negative", "label")
+    cleaned: ClassVar[tuple[str, ...]] = ("text", "text_pair", "negative")
+    can_stream: ClassVar[bool] = False
+    # The texts of an example are rows of their own, which the loss compares.
+    packs: ClassVar[bool] = False
+
+    name: Literal["similarity"]
+    loss: Literal["in_batch_negatives", "triplet", "cosine", "cosent"] = "in_batch_negatives"
+    """What is learned from: `in_batch_negatives` from texts and their pairs, with negatives if
+    there are some; `triplet` from texts, pairs and negatives; `cosine` and `cosent` from pairs with
+    a score."""
+    pooling: Literal["mean", "cls", "max"] = "mean"
+    """What becomes of the vectors of a text's pieces: their mean, the first one, the maxima."""
+    normalize: bool = True
+    """Whether embeddings have length 1."""
+    scale: Annotated[float, Field(gt=0.0)] = 20.0
+    """in_batch_negatives, cosent: what cosines are multiplied by."""
+    margin: Annotated[float, Field(gt=0.0, le=2.0)] = 0.5
+    """triplet: by how much a pair must be nearer than a negative, in cosines."""
+    lowest_score: float = 0.0
+    """The score of a pair that cosine 0 stands for."""
+    highest_score: float = 1.0
+    """The score of a pair that cosine 1 stands for."""
+    dropout: Fraction = 0.0
+    """Dropout of the pooled vector."""
+
+    @model_validator(mode="after")
+    def _scores_are_a_range(self) -> "Similarity":
+        if self.lowest_score >= self.highest_score:
+            raise ValueError("lowest_score must be below highest_score")
+        return self
+
+
+class Ranking(Section):
+    """How relevant a passage is to a query, of both together (a cross-encoder)."""
+
+    columns: ClassVar[tuple[str, ...]] = ("query", "passage", "relevance", "query_id")
+    cleaned: ClassVar[tuple[str, ...]] = ("query", "passage")
+    can_stream: ClassVar[bool] = False
+    packs: ClassVar[bool] = False
+
+    name: Literal["ranking"]
+    loss: Literal["pointwise", "listwise"] = "pointwise"
+    """`pointwise` learns of each passage whether it is relevant; `listwise` which of the candidates
+    of a query are: a batch then has batch_size queries with all their candidates."""
+    dropout: Fraction = 0.1
+    """Dropout before the last layer of the head."""
+
+
 def _task_name(value: Any) -> str:
     name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
     return "text_classification" if name is None else str(name)
@@ -144,6 +196,8 @@ Task = Annotated[
     Annotated[TextClassification, Tag("text_classification")]
     | Annotated[TokenClassification, Tag("token_classification")]
     | Annotated[QuestionAnswering, Tag("question_answering")]
-    | Annotated[Regression, Tag("regression")],
+    | Annotated[Regression, Tag("regression")]
+    | Annotated[Similarity, Tag("similarity")]
+    | Annotated[Ranking, Tag("ranking")],
     Discriminator(_task_name),
 ]

@@ -164,6 +164,28 @@ def _declared(
     return batches, np.concatenate([order[:0], *kept])
 
 
+def with_groups(batches: Sequence[Batch], groups: np.ndarray, *, is_fixed: bool) -> list[Batch]:
+    """Batches of rows, of batches whose rows are numbers of groups.
+
+    Args:
+        batches: as the functions above plan them, with a length for each group.
+        groups: int (rows,), the number of each row's group, from 0 on; rows of a group stand
+            together in a batch, in their order.
+        is_fixed: whether all batches must have one size: smaller groups are then filled up. A group
+            that is FILLER always has the size of the largest.
+    """
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(groups))[:-1])
+    largest = np.full(max(map(len, members)), FILLER)
+
+    def rows_of(group: int) -> np.ndarray:
+        rows = order[:0] if group == FILLER else members[group]
+        fills_up = is_fixed or group == FILLER
+        return np.concatenate([rows, largest[len(rows) :]]) if fills_up else rows
+
+    return [Batch(np.concatenate([*map(rows_of, b.rows)]), b.length) for b in batches]
+
+
 def empty_batch(batch_size: int, declared: Sequence[int]) -> Batch:
     """A batch without a row, which completes the last update of an epoch."""
     if declared:

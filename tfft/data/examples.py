@@ -19,10 +19,11 @@ class Examples:
     """The rows of one split.
 
     Attributes:
-        texts: for each text field (`text`, `text_pair`; `words`; `question`, `context`) one string
-            a row.
+        texts: for each text field (`text`, `text_pair`, `negative`; `words`; `question`,
+            `context`; `query`, `passage`) one string a row.
         labels: what is right for each row: the label's name, the list of several labels' names or
-            of the words' tags, a number, or the list of answers (text, first character).
+            of the words' tags, a number, the list of answers (text, first character), or the query
+            and how relevant the passage is to it.
         sample_weight: float32 (rows,), or None.
         places: `file:line` of each row, for messages.
         path: the file or files, for messages.

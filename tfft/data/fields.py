@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from tfft.config import Data, DataFile, Experiment
 from tfft.data.examples import Examples, Reader, joined_columns, read_weights
-from tfft.data.label_columns import read_label_columns, read_numbers
+from tfft.data.label_columns import read_label_columns, read_numbers, tenths
+from tfft.data.pairs import read_similarity
+from tfft.data.queries import read_ranking
 from tfft.data.questions import read_questions
 from tfft.data.table import Table, listed
 from tfft.data.tagged import split_key, words_and_tags, words_and_tags_from_spans
@@ -28,10 +28,18 @@ def build_reader(experiment: Experiment, label_names: Sequence[str] | None = Non
 
 
 def text_fields(experiment: Experiment) -> tuple[str, ...]:
-    """What an example's texts are called: `text`; with two `text_pair`; `question`, `context`."""
-    if experiment.task.name == "question_answering":
-        return ("question", "context")
+    """What the texts that are answered are called: `text`; with two of them `text_pair`, too."""
+    if experiment.task.name in FIELDS:
+        return FIELDS[experiment.task.name]
     return ("text", "text_pair") if experiment.data.has_pairs else ("text",)
+
+
+# Of tasks whose texts the columns do not change.
+FIELDS = {
+    "question_answering": ("question", "context"),
+    "similarity": ("text",),
+    "ranking": ("query", "passage"),
+}
 
 
 def raw_texts(texts: Mapping[str, list[str]]) -> dict[str, list[str]]:
@@ -67,15 +75,9 @@ def read_regression(task: Any, data: Data, label_names: Sequence[str] | None) ->
     def read(table: Table, file: DataFile, *, with_labels: bool = True, **options: Any) -> Examples:
         labels = read_numbers(table, file.columns.label) if with_labels else None
         examples = _texts(table, file, data, labels, **options)
-        return replace(examples, strata=_tenths(labels) if labels else None)
+        return replace(examples, strata=tenths(labels) if labels else None)
 
     return read
-
-
-def _tenths(numbers: list[float]) -> list[str]:
-    """For each number in which tenth of them it is."""
-    edges = np.quantile(numbers, np.arange(1, 10) / 10)
-    return [str(tenth) for tenth in np.searchsorted(edges, numbers)]
 
 
 def _texts(
@@ -255,4 +257,6 @@ READERS = {
     "regression": read_regression,
     "token_classification": read_tagging,
     "question_answering": read_question_answering,
+    "similarity": read_similarity,
+    "ranking": read_ranking,
 }

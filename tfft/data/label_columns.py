@@ -66,6 +66,12 @@ def read_numbers(table: Table, column: Any) -> list[float]:
     return numbers
 
 
+def tenths(numbers: Sequence[float]) -> list[str]:
+    """For each number in which tenth of them it is."""
+    edges = np.quantile(numbers, np.arange(1, 10) / 10)
+    return [str(tenth) for tenth in np.searchsorted(edges, numbers)]
+
+
 def label_text(cell: Any) -> str:
     """A label as text: 3.0 from a column of floats is the label 3, and True is `true`."""
     if isinstance(cell, bool):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfft.data.batching import Batch, evaluation_batches, training_batches
+from tfft.data.batching import Batch, evaluation_batches, training_batches, with_groups
 from tfft.data.examples import Examples
 from tfft.data.vectors import Vectors
 
@@ -54,6 +54,8 @@ class TokenizedSet:
         examples: what the rows were made of, with what is right; or None.
         vectors: what frozen layers make of the pieces, for a model that goes on from there; or
             None. `part` leaves them out.
+        groups: int (rows,), numbers from 0 on: rows of one group are learned together, in one
+            batch. None: each row stands for itself. `part` leaves them out.
     """
 
     features: dict[str, tf.RaggedTensor]
@@ -63,14 +65,24 @@ class TokenizedSet:
     alignment: Alignment | None = None
     examples: Examples | None = None
     vectors: Vectors | None = None
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     @property
+    def group_lengths(self) -> np.ndarray:
+        """The pieces of the longest row of each group, int (groups,)."""
+        if self.groups is None:
+            return self.lengths
+        longest = np.zeros(int(self.groups.max()) + 1, self.lengths.dtype)
+        np.maximum.at(longest, self.groups, self.lengths)
+        return longest
+
+    @property
     def length_counts(self) -> np.ndarray:
-        """How many rows have 0, 1, 2, ... pieces."""
-        return np.bincount(self.lengths)
+        """How many rows (where there are groups, how many of these) have 0, 1, 2, ... pieces."""
+        return np.bincount(self.group_lengths)
 
     @property
     def used_pieces(self) -> np.ndarray:
@@ -199,7 +211,7 @@ def training_dataset(
     Args:
         examples: with targets.
         pad: the encoder's, from ragged features to dense ones.
-        batch_size: rows of a batch.
+        batch_size: rows of a batch; of rows with groups, groups of a batch.
         seed: of the order.
         first_epoch: where a resumed training goes on; its order is what it would have been.
         declared_lengths: see `tfft.data.batching.training_batches`.
@@ -210,14 +222,17 @@ def training_dataset(
     """
 
     def batches_of(epoch: int) -> list[Batch]:
-        return training_batches(
-            examples.lengths,
+        batches = training_batches(
+            examples.group_lengths,
             batch_size,
             seed=seed,
             epoch=epoch,
             declared_lengths=declared_lengths,
             multiple_of=accumulate,
         )
+        if examples.groups is None:
+            return batches
+        return with_groups(batches, examples.groups, is_fixed=bool(declared_lengths))
 
     def all_epochs() -> Any:
         for epoch in itertools.count(first_epoch):
@@ -273,6 +288,9 @@ def _gatherer(examples: TokenizedSet, pad: Pad) -> Callable[..., Any]:
             chosen = tf.ensure_shape(chosen.to_tensor(IGNORED, shape=padded), [None, None])
             # A word is the unit: what is no word's first piece weighs nothing.
             weight = weight[:, tf.newaxis] * tf.cast(chosen != IGNORED, tf.float32)
+        if examples.groups is not None:
+            # A loss that compares rows must know which are none; their weight comes too late.
+            chosen = tf.where(rows[:, tf.newaxis] >= 0, chosen, IGNORED)
         return features, chosen, weight
 
     return gather

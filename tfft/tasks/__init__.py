@@ -6,14 +6,18 @@ from tfft.config import Experiment
 from tfft.data.streamed_examples import Split
 from tfft.tasks import (
     question_answering,
+    ranking,
     regression,
+    similarity,
     text_classification,
     token_classification,
 )
 from tfft.tasks.base import Task
 from tfft.tasks.published_heads import begin_with_head
 from tfft.tasks.question_answering import QuestionAnswering
+from tfft.tasks.ranking import Ranking
 from tfft.tasks.regression import Regression
+from tfft.tasks.similarity import Similarity
 from tfft.tasks.text_classification import TextClassification
 from tfft.tasks.token_classification import TokenClassification
 
@@ -22,12 +26,16 @@ TASKS: dict[str, Callable[..., Task]] = {
     "token_classification": token_classification.build,
     "question_answering": question_answering.build,
     "regression": regression.build,
+    "similarity": similarity.build,
+    "ranking": ranking.build,
 }
 
 __all__ = [
     "TASKS",
     "QuestionAnswering",
+    "Ranking",
     "Regression",
+    "Similarity",
     "Task",
     "TextClassification",
     "TokenClassification",

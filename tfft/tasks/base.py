@@ -9,7 +9,9 @@ at its name.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from tfft.backbones.encoder import Encoder
 from tfft.data.examples import Examples
@@ -80,3 +82,11 @@ class Task(Protocol):
 
     def serve_tokens(self, outputs: Any) -> dict[str, Any]:
         """Returns the tensors that the SavedModel answers ids with, one entry a row."""
+
+
+@runtime_checkable
+class LearnsFromGroups(Protocol):
+    """What a task answers, too, whose loss compares rows of a batch with each other."""
+
+    def groups(self, rows: TokenizedSet) -> np.ndarray | None:
+        """Returns which rows belong together, see `TokenizedSet.groups`; None: each is alone."""

@@ -70,6 +70,42 @@ def token_head(sequence: Any, *, num_outputs: int, dropout: float = 0.1) -> Any:
     )(sequence)
 
 
+def embedding_head(vectors: Any, *, normalize: bool = True, dropout: float = 0.0) -> Any:
+    """Embeddings of texts, from one vector a text.
+
+    Args:
+        vectors: (batch_size, hidden_dim).
+        normalize: whether embeddings have length 1.
+        dropout: of the vectors.
+
+    Returns:
+        float32 (batch_size, hidden_dim).
+    """
+    vectors = keras.layers.Dropout(dropout, dtype="float32", name="output_dropout")(vectors)
+    if not normalize:
+        return vectors
+    return keras.layers.UnitNormalization(dtype="float32", name="embedding")(vectors)
+
+
+def pool_pieces(sequence: Any, padding_mask: Any, pooling: str) -> Any:
+    """One vector a text, of the vectors of all its pieces, special ones included.
+
+    Args:
+        sequence: (batch_size, length, hidden_dim), the vectors of all pieces.
+        padding_mask: int (batch_size, length), 0 at padding, which does not count.
+        pooling: `mean`, or `max` for the highest number of each dimension.
+
+    Returns:
+        float32 (batch_size, hidden_dim).
+    """
+    sequence = keras.ops.cast(sequence, "float32")
+    real = keras.ops.cast(padding_mask, "float32")[:, :, None]
+    if pooling == "max":
+        return keras.ops.max(keras.ops.where(real > 0, sequence, MASKED), axis=1)
+    total = keras.ops.sum(sequence * real, axis=1)
+    return total / keras.ops.maximum(keras.ops.sum(real, axis=1), 1.0)
+
+
 def span_head(sequence: Any, padding_mask: Any, *, dropout: float = 0.0) -> Any:
     """Logits for each piece to be the first and the last of a span.
 

@@ -50,7 +50,7 @@ CLASSES = {
     "deberta-v2": "DebertaV2",
 }
 MULTI_LABEL = {"multi_label_classification": True, "single_label_classification": False}
-CLASSIFICATION = ("text_classification", "regression")
+CLASSIFICATION = ("text_classification", "regression", "ranking")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class PublishedHead:
 
     def misfit(self, task: Task) -> str | None:
         """Why the head is not the task's; None: it is."""
-        if self.task != task.name:
+        # Cross-encoders are published as classifiers with one output, as regression is.
+        if self.task != ("regression" if task.name == "ranking" else task.name):
             return f"it is for {self.task}, and the task is {task.name}"
         if set(self.labels) != set(task.labels) or len(self.labels) != len(task.labels):
             return f"its labels are {_some(self.labels)}; the task's are {_some(task.labels)}"
