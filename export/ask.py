@@ -99,7 +99,9 @@ def readable(answer: dict[str, Any], labels: list[str]) -> str:
         return f"{answer['answer'] or '-'}  {answer['score']:.4f}"
     if answer.keys() == {"score"}:
         return f"{answer['score']:.4f}"
-    if "entities" in answer:
+    if "masks" in answer:
+        found = [f"{best['piece']} {best['score']:.4f}" for best, *_ in answer["masks"]]
+    elif "entities" in answer:
         found = [f"{e['text']} ({e['type']} {e['score']:.4f})" for e in answer["entities"]]
     else:
         scored = zip(labels, answer["predictions"], answer["probabilities"], strict=True)

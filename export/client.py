@@ -56,11 +56,24 @@ def split_texts(texts: list[str], fields: list[str]) -> dict[str, list[str]]:
 
 
 def answer_rows(outputs: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """One answer a text, from a list by output name; of a tagger `entities`, a list of objects."""
+    """One answer a text, from a list by output name.
+
+    Of a tagger it is `entities`, a list of objects; of a masked language model `masks`, for each a
+    list of objects.
+    """
     rows = [
         dict(zip(outputs, values, strict=True)) for values in zip(*outputs.values(), strict=True)
     ]
+    if "pieces" in outputs:
+        return [{"masks": _masks(**row)} for row in rows]
     return [{"entities": _entities(**row)} if "count" in row else row for row in rows]
+
+
+def _masks(count: int, pieces: list[Any], scores: list[Any]) -> list[list[dict[str, Any]]]:
+    return [
+        [{"piece": piece, "score": score} for piece, score in zip(*likeliest, strict=True)]
+        for likeliest in zip(pieces[:count], scores[:count], strict=True)
+    ]
 
 
 def _entities(count: int, **columns: list[Any]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from tfft.inference import TrainedRun, predict_outputs, tokenize_examples, token
 from tfft.optim import build_optimizer
 from tfft.serving.requests import readable
 from tfft.tasks import (
+    MaskedLM,
     QuestionAnswering,
     Ranking,
     Regression,
@@ -32,6 +33,7 @@ from tfft.tasks import (
     TokenClassification,
 )
 from tfft.tasks.heads import MASKED
+from tfft.tasks.mask_answers import mask_lists
 
 LONG = "Ada came to Paris in May , and Bob stayed at home in Rome all summer long . "
 OTHER = "Eve saw them leave on a boat to Oslo , and nobody was there but two old cats ."
@@ -68,6 +70,8 @@ class Case:
         reload: options for a task that gets its weights from a file.
         loss_options: what the loss also takes.
         sequence_length: of the encoder.
+        steps: that it takes to learn the batch.
+        draws: whether each step learns from something else that is drawn.
     """
 
     name: str
@@ -78,6 +82,8 @@ class Case:
     reload: Callable[[Any], dict[str, Any]] = lambda task: {}
     loss_options: dict[str, Any] = field(default_factory=dict)
     sequence_length: int = 16
+    steps: int = STEPS
+    draws: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}-{self.family}"
@@ -211,7 +217,7 @@ def learn(case: Case) -> Model:
     """The model of a case that has learned its batch by heart, once for all tests."""
     keras.utils.set_random_seed(3)
     model = Model(case, dropout=0.0)
-    model.fit(STEPS)
+    model.fit(case.steps)
     model.task.tune(model.rows, model.outputs(model.rows))
     return model
 
@@ -291,6 +297,8 @@ SPEECH = [
         "N",
     ],
 ]
+# Whatever is covered, the rest tells what it was.
+PLAIN = Examples({"text": [OTHER, "[MASK] came to <mask> in May , and Bob stayed"]})
 WORDS = {"words": ["\n".join(words) for words in SENTENCES]}
 TAGGED = Examples(WORDS, ENTITIES)
 SPOKEN = Examples(WORDS, SPEECH)
@@ -348,6 +356,11 @@ def embeds(**options: Any) -> Callable[..., Any]:
 
 def ranks(**options: Any) -> Callable[..., Any]:
     return lambda **more: Ranking(**{**options, **more})
+
+
+def covers(**options: Any) -> Callable[..., Any]:
+    """The head has no dropout."""
+    return lambda dropout=0.0, **more: MaskedLM(**{**options, **more})
 
 
 CLASS_WEIGHTS = {"class_weights": [1.0, 0.5, 3.0], "label_smoothing": 0.1}
@@ -421,6 +434,12 @@ CASES = [
     ),
     _case("listwise", "roberta", ranks(loss="listwise"), ASKED, FOUND),
     _case("pointwise", "electra", ranks(), ASKED, {"mrr_at_10": 1.0}),
+    _case(*("masked", "bert", covers(), PLAIN, {"accuracy": 1.0}), steps=800, draws=True),
+    _case(
+        *("masked words", "distil_bert", covers(whole_words=True), PLAIN, {"accuracy": 1.0}),
+        steps=800,
+        draws=True,
+    ),
 ]
 
 
@@ -447,6 +466,8 @@ def as_answers(served: dict[str, np.ndarray], task: Any) -> list[dict[str, Any]]
     """What a SavedModel answers, in the form of `task.answers`."""
     columns = {name: np.asarray(values).tolist() for name, values in served.items()}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if "pieces" in served:
+        return [{"masks": masks} for masks in mask_lists(served)]
     return [_entities(row) if "count" in row else _answer(row, task) for row in rows]
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfft.config import BaselineBackbone, RandomBackbone, build_config, config_yaml, load_config
+from tfft.config.yaml_file import parse_value
 from tfft.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -174,6 +175,32 @@ def test_column_of_another_task(faults, task, columns, message):
     assert message in fault
 
 
+MASKED = BASE + "task: {name: masked_lm}\n"
+
+
+def test_for_masked_lm_a_line_has_no_label_in_front(load):
+    experiment = load(MASKED)
+    assert experiment.data.label_in_front is False
+    assert experiment.data.files("train")[0].label_in_front is False
+    assert load(config_yaml(experiment)) == experiment
+    one = MASKED.replace("train.csv", "{path: train.csv, label_in_front: true}")
+    assert load(one).data.files("train")[0].label_in_front
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("training: {packing: true}", "training.packing is for text_classification"),
+        ("backbone: {preset: minilm, freeze: 1, cache_frozen: true}", "computes each text once"),
+        ("task: {name: masked_lm, mask_fraction: 0.9}", "mask_fraction is 0.9"),
+    ],
+)
+def test_what_does_not_go_with_masked_lm(section, message):
+    values = parse_value(section)
+    with pytest.raises(ConfigError, match=message):
+        build_config(VALUES | {"task": {"name": "masked_lm"}} | values)
+
+
 @pytest.mark.parametrize("option", ["class_weights: balanced", "label_smoothing: 0.1"])
 def test_crf_takes_no_other_loss(faults, option):
     (fault,) = faults(BASE + f"task: {{name: token_classification, crf: true, {option}}}\n")
@@ -251,7 +278,7 @@ def test_unknown_key(faults, line, message):
         ("optimizer: {warmup_fraction: 1}", "warmup_fraction is 1: input should be less than 1"),
         ("optimizer:", "optimizer is None; expected a section with some of the keys name, learn"),
         ("task: {name: clasification}", "task.name is 'clasification'; it can be text_classif"),
-        ("task: {name: regresion}", "ranking. Did you mean 'regression'?"),
+        ("task: {name: regresion}", ". Did you mean 'regression'?"),
         ("task: {name: regression, dropout: 1}", "task.dropout is 1: input should be less than 1"),
         ("task: {name: question_answering, stride: -1}", "task.stride is -1: input should be gr"),
         ("task: {name: null, dropout: 1}", "task.dropout is 1: input should be less than 1"),

@@ -46,6 +46,8 @@ KERAS_ALONE = [
     "tasks/losses.py",
     "tasks/ranking_losses.py",
     "tasks/similarity_losses.py",
+    "tasks/masked_pieces.py",
+    "text/masking.py",
 ]
 # What a command may import before its arguments and its config are known to be right.
 LIGHT = [

@@ -82,9 +82,7 @@ def label_counts(prepared: Prepared, examples: Split) -> Counter[str]:
 def lengths_table(prepared: Prepared) -> Table:
     """The pieces of the texts, and the share that is cut."""
     limit = prepared.encoder.sequence_length
-    train = prepared.tokenized.get("train")
-    has_windows = train is not None and train.alignment is not None and train.groups is None
-    over = f"in windows of {limit}" if has_windows else f"cut at {limit}"
+    over = f"in windows of {limit}" if has_windows(prepared) else f"cut at {limit}"
     heads = ["median", "90%", "99%", "longest", over]
     table = _table("Lengths in pieces, special ones included", "", *heads)
     for split, examples in prepared.splits.items():
@@ -92,6 +90,14 @@ def lengths_table(prepared: Prepared) -> Table:
         values = [f"{quantile(counts, q):.0f}" for q in QUANTILES]
         table.add_row(split, *values, f"{counts[limit + 1 :].sum() / counts.sum():.1%}")
     return table
+
+
+def has_windows(prepared: Prepared) -> bool:
+    """Whether texts that are too long have several rows."""
+    train = prepared.tokenized.get("train")
+    if train is None:
+        return len(prepared.train) > len(prepared.splits["train"])
+    return train.alignment is not None and train.groups is None
 
 
 def uncut_lengths(prepared: Prepared, examples: Split) -> np.ndarray:

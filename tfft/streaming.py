@@ -16,7 +16,7 @@ from tfft.data.blocks import Block, make_block
 from tfft.data.disk_cache import open_cache, write_cache
 from tfft.data.examples import Examples, file_path
 from tfft.data.shuffling import BUFFER_BLOCKS, StreamedRows, Tally
-from tfft.data.streamed_examples import StreamedExamples
+from tfft.data.streamed_examples import ROWS_AT_ONCE, StreamedExamples
 from tfft.data.table import cut
 from tfft.errors import DataError
 from tfft.inference import tokenize_examples
@@ -93,7 +93,11 @@ class LiveRows(StreamedRows):
 
 
 def tokenized_blocks(parts: Iterable[Examples], task: Task, encoder: Encoder) -> Iterator[Block]:
-    """The rows of each part as a block; some parts are tokenized at the same time."""
+    """The rows of each part as a block; some parts are tokenized at the same time.
+
+    Where examples have several rows, those of a part may be several blocks: a buffer is a number of
+    blocks, and memory is to be as much as it is with one row an example.
+    """
     vocabulary_size = encoder.tokenizer.vocabulary_size()
 
     def block_of(part: Examples) -> Block:
@@ -105,9 +109,9 @@ def tokenized_blocks(parts: Iterable[Examples], task: Task, encoder: Encoder) ->
         for part in parts:
             begun.append(pool.submit(block_of, part))
             if len(begun) > workers:
-                yield begun.popleft().result()
+                yield from begun.popleft().result().cut(ROWS_AT_ONCE)
         while begun:
-            yield begun.popleft().result()
+            yield from begun.popleft().result().cut(ROWS_AT_ONCE)
 
 
 def mark_of(experiment: Experiment, task: Task, encoder: Encoder) -> str:

@@ -139,4 +139,4 @@ def shown_scores(prepared: Prepared) -> list[str]:
 
 def mode_of(monitor: str) -> Literal["min", "max"]:
     """Whether less or more of a number is better."""
-    return "min" if monitor.endswith(("loss", "mse")) else "max"
+    return "min" if monitor.endswith(("loss", "mse", "perplexity")) else "max"

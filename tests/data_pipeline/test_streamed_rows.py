@@ -46,6 +46,8 @@ KINDS = {
     "pair": {"columns": {"text_pair": "pair"}},
     "multi": {"columns": {"label": "labels"}, "task": {"multi_label": True}},
     "number": {"columns": {"label": "number"}, "task": {"name": "regression"}},
+    "cut": {"task": {"name": "masked_lm", "join_lines": False}},
+    "joined": {"task": {"name": "masked_lm"}},
 }
 
 

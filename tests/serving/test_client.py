@@ -44,6 +44,17 @@ def entities(text: list[str]) -> dict[str, list[Any]]:
     }
 
 
+def filled(text: list[str]) -> dict[str, list[Any]]:
+    """Two pieces for each mask, filled up as the graph does."""
+    counts = [t.count("[MASK]") for t in text]
+    most = max(counts)
+    return {
+        "pieces": [[["a", "b"]] * n + [["", ""]] * (most - n) for n in counts],
+        "scores": [[[0.5, 0.25]] * n + [[0.0, 0.0]] * (most - n) for n in counts],
+        "count": counts,
+    }
+
+
 def spans(question: list[str], context: list[str]) -> dict[str, list[Any]]:
     return {"answer": [c[:3] for c in context], "score": [0.25 for _ in question]}
 
@@ -174,6 +185,12 @@ def test_client_entities_without_what_fills_up(ask):
     assert second == {"text": "nobody", "entities": []}
 
 
+def test_client_masks(ask):
+    first, second = ask(filled, "a [MASK] b", "none")
+    assert first["masks"] == [[{"piece": "a", "score": 0.5}, {"piece": "b", "score": 0.25}]]
+    assert second == {"text": "none", "masks": []}
+
+
 def test_client_a_single_output(ask):
     assert ask(numbers, "ab") == [{"text": "ab", "value": 200.0}]
 
@@ -202,7 +219,9 @@ def test_client_without_server(client, capsys):
     assert "did not answer" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", [classes, classes_of_pairs, numbers, entities, spans, vectors])
+@pytest.mark.parametrize(
+    "task", [classes, classes_of_pairs, numbers, entities, filled, spans, vectors]
+)
 def test_smoke_check(smoke_check, url, serve, capsys, task):
     serve(task)
     assert smoke_check.main(["--url", url]) == 0

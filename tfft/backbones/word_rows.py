@@ -92,6 +92,8 @@ class UsedRows:
 def used_rows(model: Any, ids: np.ndarray | None) -> Iterator[None]:
     """For a while a model trains only the rows of its word table that are used.
 
+    Nothing changes where more than the encoder reads the table, such as a head that is tied to it.
+
     The model ends as after plain training, up to the rounding of a product. Meanwhile it is for
     texts of these pieces alone. After an exception the table is the one from before.
 
@@ -102,10 +104,11 @@ def used_rows(model: Any, ids: np.ndarray | None) -> Iterator[None]:
             Nothing changes where that are most of the vocabulary.
     """
     encoder = _encoder(model)
-    if encoder is None or ids is None or not _pays(encoder.backbone.token_embedding, len(ids)):
+    table = encoder and encoder.backbone.token_embedding
+    if encoder is None or ids is None or _is_shared(model, table) or not _pays(table, len(ids)):
         yield
         return
-    rows = encoder.words = UsedRows(encoder.backbone.token_embedding, ids)
+    rows = encoder.words = UsedRows(table, ids)
     _forget_functions(model)
     try:
         yield
@@ -148,6 +151,16 @@ def _moments(model: Any) -> dict[int, UsedRows]:
 
 def _encoder(model: Any) -> Transformer | None:
     return next((layer for layer in model.layers if isinstance(layer, Transformer)), None)
+
+
+def _is_shared(model: Any, embedding: Any) -> bool:
+    """Whether more than one layer of a model holds the table."""
+    holders = [any(each is embedding for each in _all(layer)) for layer in model.layers]
+    return sum(holders) > 1
+
+
+def _all(layer: Any) -> list[Any]:
+    return list(layer._flatten_layers())
 
 
 def _pays(embedding: Any, used: int) -> bool:

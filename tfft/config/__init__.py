@@ -22,7 +22,7 @@ from tfft.config.base import Section
 from tfft.config.data import Columns, Data, DataFile, FileOptions
 from tfft.config.faults import describe_faults
 from tfft.config.loop import Callbacks, Export, Optimizer, Training
-from tfft.config.tasks import Task, TextClassification
+from tfft.config.tasks import MaskedLM, Task, TextClassification
 from tfft.config.yaml_file import Location, parse_value, read_config_file, to_yaml
 from tfft.errors import ConfigError
 
@@ -62,6 +62,17 @@ class Experiment(Section):
         """The highest learning rate: the backbone's own, where it has one."""
         own = self.backbone.learning_rate if isinstance(self.backbone, BaselineBackbone) else None
         return own or self.optimizer.learning_rate
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_text_has_no_labels(cls, values: Any) -> Any:
+        """For masked_lm a line is a text, whatever its first word."""
+        task, data = (values.get(name) for name in ("task", "data"))
+        if not (isinstance(task, dict) and isinstance(data, dict)):
+            return values
+        if task.get("name") != "masked_lm":
+            return values
+        return {**values, "data": {"label_in_front": False, **data}}
 
     @model_validator(mode="after")
     def _early_stopping_has_validation(self) -> "Experiment":
@@ -111,6 +122,15 @@ class Experiment(Section):
                 "backbone.cache_frozen keeps some hundred times what the pieces take, which it "
                 f"needs in memory, but data.cache: {self.data.cache} does not keep them there. Set "
                 "data.cache: memory, or leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_cache_fits_the_task(self) -> "Experiment":
+        if self.backbone.cache_frozen and isinstance(self.task, MaskedLM):
+            raise ValueError(
+                "backbone.cache_frozen computes each text once, but masked_lm covers other pieces "
+                "of it in each epoch. Leave it out"
             )
         return self
 

@@ -187,6 +187,25 @@ class Ranking(Section):
     """Dropout before the last layer of the head."""
 
 
+class MaskedLM(Section):
+    """Adapting an encoder to the texts of a domain: it guesses pieces that are covered."""
+
+    columns: ClassVar[tuple[str, ...]] = ("text",)
+    cleaned: ClassVar[tuple[str, ...]] = ("text",)
+    can_stream: ClassVar[bool] = True
+    # Rows are full already.
+    packs: ClassVar[bool] = False
+
+    name: Literal["masked_lm"]
+    mask_fraction: Annotated[float, Field(ge=0.01, le=0.5)] = 0.15
+    """The share of pieces that the model has to guess. 80 % of them are covered by the mask, 10 %
+    by another piece, and 10 % are left as they are."""
+    whole_words: bool = False
+    """All pieces of a word are covered together."""
+    join_lines: bool = True
+    """Neighbouring texts are joined, so that rows are full. False: each stands alone."""
+
+
 def _task_name(value: Any) -> str:
     name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
     return "text_classification" if name is None else str(name)
@@ -198,6 +217,7 @@ Task = Annotated[
     | Annotated[QuestionAnswering, Tag("question_answering")]
     | Annotated[Regression, Tag("regression")]
     | Annotated[Similarity, Tag("similarity")]
-    | Annotated[Ranking, Tag("ranking")],
+    | Annotated[Ranking, Tag("ranking")]
+    | Annotated[MaskedLM, Tag("masked_lm")],
     Discriminator(_task_name),
 ]

@@ -1,6 +1,6 @@
 """Rows of pieces as they stand in the cache: small numbers in flat arrays, some rows together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,14 @@ class Block:
             self.num_labels,
             self.sample_weight[rows],
         )
+
+    def cut(self, size: int) -> Iterator["Block"]:
+        """The same rows as blocks of `size`, the last one smaller."""
+        if len(self) <= size:
+            yield self
+            return
+        for start in range(0, len(self), size):
+            yield self.take(np.arange(start, min(start + size, len(self))))
 
     def dense_targets(self) -> np.ndarray:
         """What the loss takes: int32 or float32 (rows, ...)."""

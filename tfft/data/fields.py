@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from tfft.config import Data, DataFile, Experiment
 from tfft.data.examples import Examples, Reader, joined_columns, read_weights
 from tfft.data.label_columns import read_label_columns, read_numbers, tenths
 from tfft.data.pairs import read_similarity
+from tfft.data.passages import join_texts, with_masks
 from tfft.data.queries import read_ranking
 from tfft.data.questions import read_questions
 from tfft.data.table import Table, listed
@@ -15,6 +17,8 @@ from tfft.data.tagged import split_key, words_and_tags, words_and_tags_from_span
 from tfft.errors import DataError
 from tfft.text import WORD_SEPARATOR
 from tfft.text.tag_schemes import detect_scheme, to_iob2
+
+MOST_ASKED = 10_000
 
 
 def build_reader(experiment: Experiment, label_names: Sequence[str] | None = None) -> Reader:
@@ -43,13 +47,15 @@ FIELDS = {
 
 
 def raw_texts(texts: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The texts as somebody would send them: words that are given are joined with blanks."""
-    return {
-        "text" if field == "words" else field: (
-            [text.replace(WORD_SEPARATOR, " ") for text in column] if field == "words" else column
-        )
-        for field, column in texts.items()
-    }
+    """The texts as somebody would send them.
+
+    Words that are given are joined with blanks; passages come in parts with a mask to fill in.
+    """
+    if "words" in texts:
+        return {"text": [text.replace(WORD_SEPARATOR, " ") for text in texts["words"]]}
+    if "plain_text" in texts:
+        return {"text": list(islice(with_masks(texts["plain_text"]), MOST_ASKED))}
+    return dict(texts)
 
 
 # ------------------------------------------------------------------- classification, regression
@@ -248,6 +254,29 @@ def with_answers(examples: Examples, table: Table, columns: Any, *, unanswerable
     return replace(labelled.take(kept), counts=counts)
 
 
+# ------------------------------------------------------------------------- masked language model
+
+
+def read_masked_lm(task: Any, data: Data, label_names: Sequence[str] | None) -> Reader:
+    """Passages of text to learn from; without labels the texts as they are."""
+
+    def read(
+        table: Table, file: DataFile, *, with_labels: bool = True, needs_weights: bool = False
+    ) -> Examples:
+        texts, places = joined_columns(table, file.columns.text, data.cleaning), _places(table)
+        if not with_labels:
+            return Examples({"text": texts}, None, None, places, table.path)
+        counts = {}
+        if task.join_lines:
+            counts["texts joined to passages"] = len(texts)
+            texts, first = join_texts(texts)
+            places = [places[row] for row in first]
+        examples = Examples({"plain_text": texts}, None, None, places, table.path, counts=counts)
+        return replace(examples, strata=[""] * len(texts))
+
+    return read
+
+
 def _places(table: Table) -> list[str]:
     return [table.where(row) for row in range(table.rows)]
 
@@ -259,4 +288,5 @@ READERS = {
     "question_answering": read_question_answering,
     "similarity": read_similarity,
     "ranking": read_ranking,
+    "masked_lm": read_masked_lm,
 }

@@ -37,7 +37,11 @@ def describe_user_file(
         train = data.files("train")[0]
         expected = train.format or _format(file_path(data.dir, train.path))
         format = expected if _same_ending(path, train.path) else _format(path) or expected
-        other = DataFile(path=path, columns=_named_columns(data), label_in_front=with_labels)
+        other = DataFile(
+            path=path,
+            columns=_named_columns(data),
+            label_in_front=with_labels and data.label_in_front,
+        )
         base = train if format == expected else other
         base = base.model_copy(
             update={"format": format, "split": None, "member": None, "tags": None}

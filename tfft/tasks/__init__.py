@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from tfft.config import Experiment
 from tfft.data.streamed_examples import Split
 from tfft.tasks import (
+    masked_lm,
     question_answering,
     ranking,
     regression,
@@ -13,6 +14,7 @@ from tfft.tasks import (
     token_classification,
 )
 from tfft.tasks.base import Task
+from tfft.tasks.masked_lm import MaskedLM
 from tfft.tasks.published_heads import begin_with_head
 from tfft.tasks.question_answering import QuestionAnswering
 from tfft.tasks.ranking import Ranking
@@ -28,10 +30,12 @@ TASKS: dict[str, Callable[..., Task]] = {
     "regression": regression.build,
     "similarity": similarity.build,
     "ranking": ranking.build,
+    "masked_lm": masked_lm.build,
 }
 
 __all__ = [
     "TASKS",
+    "MaskedLM",
     "QuestionAnswering",
     "Ranking",
     "Regression",

@@ -18,6 +18,7 @@ from tfft.backbones.safetensor_files import Weights, open_weights
 from tfft.backbones.write_huggingface import find_model_type, layer_weights
 from tfft.errors import ConfigError
 from tfft.tasks.base import Task
+from tfft.tasks.published_pieces import begin_with_pieces
 
 KINDS = {
     "ForSequenceClassification": "text_classification",
@@ -122,6 +123,8 @@ def begin_with_head(model: Any, task: Task, encoder: Encoder) -> list[str]:
         return []
     head = find_head(encoder)
     with open_weights(encoder.source) as weights:
+        if task.name == "masked_lm":
+            return [begin_with_pieces(model, encoder, weights)]
         notes = _missing_pooler(weights, task, encoder)
         if head is None:
             return notes
