@@ -548,6 +548,20 @@ def test_learning_rate_of_the_baseline(load):
     assert load(text, [*overrides, "backbone.learning_rate=null"]).learning_rate == 1e-4
 
 
+def test_the_baseline_keeps_case_where_it_tells_names():
+    section = {"preset": "bilstm"}
+    for task, lowercase in (("token_classification", False), ("text_classification", True)):
+        values = {
+            "name": "x",
+            "output_dir": "x",
+            "task": {"name": task},
+            "data": {"train": "x.csv"},
+        }
+        assert build_config({**values, "backbone": section}).backbone.lowercase is lowercase
+        given = {**section, "lowercase": not lowercase}
+        assert build_config({**values, "backbone": given}).backbone.lowercase is not lowercase
+
+
 @pytest.mark.parametrize(
     ("key", "message"),
     [

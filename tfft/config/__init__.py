@@ -74,6 +74,17 @@ class Experiment(Section):
             return values
         return {**values, "data": {"label_in_front": False, **data}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _case_tells_names(cls, values: Any) -> Any:
+        """The baseline keeps case where it tells names from words."""
+        task, backbone = (values.get(name) for name in ("task", "backbone"))
+        if not (isinstance(task, dict) and isinstance(backbone, dict)):
+            return values
+        if (task.get("name"), backbone.get("preset")) != ("token_classification", "bilstm"):
+            return values
+        return {**values, "backbone": {"lowercase": False, **backbone}}
+
     @model_validator(mode="after")
     def _early_stopping_has_validation(self) -> "Experiment":
         if self.callbacks.early_stopping and not self.data.has_validation:

@@ -87,7 +87,7 @@ class BaselineBackbone(BackboneOptions):
     vocabulary_size: Annotated[int, Field(ge=64)] = 10_000
     """The most pieces of a learned vocabulary."""
     lowercase: bool = True
-    """Whether case and accents are folded."""
+    """Whether case and accents are folded; in token_classification the default is false."""
     embedding_dim: Annotated[int, Field(ge=1)] = 128
     hidden_dim: Annotated[int, Field(ge=2, multiple_of=2)] = 256
     """Of the vectors that a layer gives: half of it comes from each direction."""
