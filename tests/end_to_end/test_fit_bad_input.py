@@ -186,7 +186,7 @@ def test_families_whose_rows_are_not_packed(message_of):
 
 
 def test_layers_of_albert_cannot_be_frozen_apart(message_of):
-    message = message_of(backbone={"family": "albert", "freeze": 1})
+    message = message_of(backbone={"family": "albert", "freeze": 1, "num_layers": 2})
     assert "backbone.freeze is 1, but the" in message and "share their weights" in message
 
 
