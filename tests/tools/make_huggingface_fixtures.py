@@ -18,6 +18,7 @@ import sentencepiece
 import tokenizers
 import torch
 import transformers
+from sentencepiece import sentencepiece_model_pb2
 
 PLACE = Path(__file__).parents[1] / "data" / "huggingface"
 TEXTS = [
@@ -206,7 +207,9 @@ def learn(**special: Any) -> bytes:
         **special,
     )
     rules.unlink()
-    return model.getvalue()
+    learned = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    learned.normalizer_spec.ClearField("normalization_rule_tsv")  # where the file lay
+    return learned.SerializeToString()
 
 
 def hexes(text: str) -> str:
