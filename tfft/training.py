@@ -38,6 +38,9 @@ from tfft.watching import (
     shown_scores,
 )
 
+# From so many rows on scoring takes long enough that a person wonders.
+ROWS_WORTH_A_WORD = 1000
+
 
 @dataclass
 class Result:
@@ -101,7 +104,7 @@ def run_experiment(
     with used_rows(learner, used_pieces(learned)):
         train(learner, learned, directory, resume=resume, console=console)
     model, prepared = in_float32(model, prepared)
-    result = evaluate_splits(model, prepared)
+    result = evaluate_splits(model, prepared, console)
     save(model, prepared, directory, result.metrics)
     remove_cache(directory.cache)
     print_summary(result, directory, console)
@@ -223,13 +226,15 @@ def load_best(model: Any, directory: RunDir) -> bool:
 # ---------------------------------------------------------------------------- evaluate and save
 
 
-def evaluate_splits(model: Any, prepared: Prepared) -> Result:
+def evaluate_splits(model: Any, prepared: Prepared, console: Console) -> Result:
     """Scores validation (on which thresholds are tuned), then test."""
     result = Result({}, [], [])
     task = prepared.task
     for split in ("validation", "test"):
         if split in prepared.tokenized:
             rows = prepared.tokenized[split]
+            if len(rows) >= ROWS_WORTH_A_WORD:
+                console.print(f"scoring {split}: {len(rows):,} rows", highlight=False)
             outputs = outputs_of(model, prepared, split)
             if split == "validation":
                 task.tune(rows, outputs)
