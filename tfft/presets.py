@@ -7,6 +7,7 @@ from typing import Any
 import keras_hub
 
 from tfft.backbones.encoder import Encoder
+from tfft.backbones.epsilon import epsilon_of, write_epsilon
 from tfft.backbones.tokenizer_config import write_folding
 from tfft.tasks import Task, TextClassification
 
@@ -30,6 +31,7 @@ def save_preset(place: Path, model: Any, encoder: Encoder, task: Task) -> None:
     else:
         encoder.backbone.save_to_preset(str(aside))
         encoder.tokenizer.save_to_preset(str(aside))
+    write_epsilon(aside, encoder.backbone, encoder.family.epsilon)
     write_folding(aside, lowercase=encoder.lowercase, strip_accents=encoder.strip_accents)
     shutil.rmtree(place, ignore_errors=True)
     aside.rename(place)
@@ -41,6 +43,7 @@ def is_keras_hub_classifier(encoder: Encoder, task: Task) -> bool:
         encoder.family_name == "bert"
         and isinstance(task, TextClassification)
         and task.text_fields == ("text",)
+        and epsilon_of(encoder.backbone) == encoder.family.epsilon
     )
 
 

@@ -14,8 +14,10 @@ import safetensors
 
 from tfft.backbones import huggingface
 from tfft.backbones.encoder import Encoder
+from tfft.backbones.epsilon import KEY, set_epsilon
 from tfft.backbones.families import FAMILIES, family_of
 from tfft.backbones.hubs import OFFLINE, find_file, reach, reach_or_find
+from tfft.backbones.layouts import find_layout
 from tfft.backbones.safetensor_files import open_weights
 from tfft.backbones.tokenizer_config import read_folding
 from tfft.backbones.tokenizer_files import load_tokenizer
@@ -74,10 +76,11 @@ def load_encoder(
 def _load(source: str, load_weights: bool, options: dict[str, Any]) -> tuple[Any, Any]:
     """The backbone and the tokenizer of a preset that is there."""
     config = read_config(source)
-    if "model_type" not in config:
+    if not config:
         backbone = keras_hub.models.Backbone.from_preset(
             source, load_weights=load_weights, **options
         )
+        set_epsilon(backbone, _read_config_file(source).get(KEY))
         with warnings.catch_warnings():
             # KerasHub leaves the file of a SentencePiece model to be closed by Python.
             warnings.simplefilter("ignore", ResourceWarning)
@@ -86,14 +89,18 @@ def _load(source: str, load_weights: bool, options: dict[str, Any]) -> tuple[Any
     if load_weights:
         with open_weights(source) as weights:
             huggingface.load_weights(backbone, config, weights)
-    return backbone, load_tokenizer(source, huggingface.find_layout(config).family)
+    return backbone, load_tokenizer(source, find_layout(config).family)
 
 
 def read_config(source: str) -> dict[str, Any]:
     """The `config.json` of a Hugging Face model; nothing for a preset of KerasHub."""
-    path = find_file(source, "config.json")
-    config = json.loads(path.read_bytes()) if path else {}
+    config = _read_config_file(source)
     return {} if "registered_name" in config else config
+
+
+def _read_config_file(source: str) -> dict[str, Any]:
+    path = find_file(source, "config.json")
+    return json.loads(path.read_bytes()) if path else {}
 
 
 def build_random_encoder(

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfft.backbones.epsilon import copy_epsilon
 from tfft.backbones.families import family_of
 from tfft.backbones.transformer import Transformer
 from tfft.errors import ConfigError
@@ -72,6 +73,7 @@ class Encoder:
         backbone = type(self.backbone).from_config(config)
         # Also those that a head does not read, such as the pooler's.
         backbone.set_weights(self.backbone.get_weights())
+        copy_epsilon(self.backbone, backbone)
         return Encoder(
             backbone,
             self.tokenizer,
@@ -214,7 +216,10 @@ class Encoder:
         return int(getattr(self.tokenizer, attribute))
 
     def _used(self, features: dict[str, Any]) -> dict[str, Any]:
-        return {name: features[name] for name in features if name in self.backbone.input}
+        used = {name: features[name] for name in features if name in self.backbone.input}
+        if "segment_ids" in used and getattr(self.backbone, "num_segments", 2) < 2:
+            used["segment_ids"] *= 0  # all texts are of the one segment that there is
+        return used
 
     # ------------------------------------------------------------------------ pieces to vectors
 

@@ -27,6 +27,7 @@ class Family:
         like_bert: whether its layers are BERT's, as `tfft.backbones.transformer` computes them.
         can_pack: whether its rows can hold several examples.
         size_name: what the backbone calls its `vocabulary_size`.
+        epsilon: of KerasHub's norms.
         more_sizes: what else a random backbone of a `hidden_dim` and a `sequence_length` needs.
     """
 
@@ -44,6 +45,7 @@ class Family:
     like_bert: bool = True
     can_pack: bool = False
     size_name: str = "vocabulary_size"
+    epsilon: float = 1e-12
     more_sizes: Callable[[int, int], dict[str, int]] = lambda hidden_dim, sequence_length: {}
 
 
@@ -74,6 +76,7 @@ FAMILIES = {
         start="start_token_id",
         end="end_token_id",
         can_pack=True,
+        epsilon=1e-5,
     ),
     "xlm_roberta": Family(
         backbone=keras_hub.models.XLMRobertaBackbone,
@@ -83,6 +86,7 @@ FAMILIES = {
         num_separators=2,
         start="start_token_id",
         end="end_token_id",
+        epsilon=1e-5,
     ),
     "albert": Family(
         backbone=keras_hub.models.AlbertBackbone,
@@ -111,6 +115,7 @@ FAMILIES = {
         unknown="[UNK]",
         head_activation="gelu",
         like_bert=False,
+        epsilon=1e-7,
         more_sizes=lambda hidden_dim, sequence_length: {"bucket_size": sequence_length // 2},
     ),
     # The baseline; made by `build_bilstm_encoder`.

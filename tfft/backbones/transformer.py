@@ -18,6 +18,7 @@ import keras
 from keras import ops
 
 from tfft.backbones.attention import Fused, attend, encoder_layers, projections
+from tfft.backbones.epsilon import epsilon_of, set_epsilon
 from tfft.backbones.pointwise import activate, drop, normalise
 from tfft.errors import ConfigError
 
@@ -145,12 +146,14 @@ class Transformer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What the layer is made anew from."""
         backbone = keras.saving.serialize_keras_object(self.backbone)
-        return {**super().get_config(), "backbone": backbone, "first_only": self.first_only}
+        said = {"backbone": backbone, "first_only": self.first_only}
+        return {**super().get_config(), **said, "epsilon": epsilon_of(self.backbone)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Transformer":
         """Makes it anew."""
         backbone = keras.saving.deserialize_keras_object(config.pop("backbone"))
+        set_epsilon(backbone, config.pop("epsilon", None))
         return cls(backbone, **config)
 
 

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from tfft.backbones.encoder import Encoder
-from tfft.backbones.huggingface import LAYOUTS, Layout, named_layers, table_of
+from tfft.backbones.huggingface import named_layers, table_of
+from tfft.backbones.layouts import LAYOUTS, Layout
 from tfft.errors import ConfigError
 
 # What the functions of KerasHub's layers are called there.
 ACTIVATIONS = {"gelu_approximate": "gelu_new", "gelu": "gelu"}
-ROBERTA_PAD_ID = 1
+# RoBERTa's positions count from the one behind its padding's id, which is 1.
+ROBERTA_PAD_ID, ROBERTA_UNUSED = 1, 2
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
 
@@ -41,20 +43,20 @@ def backbone_config(encoder: Encoder) -> dict[str, Any]:
     """
     model_type, layout = find_model_type(encoder)
     backbone, is_distilled = encoder.backbone, layout.family == "distil_bert"
-    if layout.num_unused and encoder.pad_id != ROBERTA_PAD_ID:
+    if layout.counts_from_padding and encoder.pad_id != ROBERTA_PAD_ID:
         raise ConfigError(
             f"The vocabulary has its padding at {encoder.pad_id}; Hugging Face counts the "
             f"positions of {model_type} from it, and expects it at {ROBERTA_PAD_ID}."
         )
     sizes = {key: int(getattr(backbone, name)) for name, key in layout.sizes.items()}
-    sizes["max_position_embeddings"] += layout.num_unused
+    sizes["max_position_embeddings"] += ROBERTA_UNUSED if layout.counts_from_padding else 0
     dropout = float(backbone.dropout)
     norm = {} if is_distilled else {"layer_norm_eps": float(backbone.embeddings_layer_norm.epsilon)}
     names = ("dropout", "attention_dropout") if is_distilled else DROPOUTS
     return {
         "model_type": model_type,
         "vocab_size": int(getattr(backbone, encoder.family.size_name)),
-        **({"type_vocab_size": 1} if layout.num_unused else {}),
+        **({"type_vocab_size": 1} if layout.counts_from_padding else {}),
         **sizes,
         **{name: _first(values) for name, values in layout.required.items()},
         "activation" if is_distilled else "hidden_act": _activation(backbone),
@@ -76,8 +78,8 @@ def backbone_weights(encoder: Encoder, *, with_pooler: bool) -> dict[str, np.nda
     for layer, name in named_layers(encoder.backbone, layout):
         if with_pooler or name != layout.pooler:
             weights |= layer_weights(layer, name)
-    if layout.num_unused:
-        weights |= _roberta_tables(encoder.backbone, layout.num_unused)
+    if layout.counts_from_padding:
+        weights |= _roberta_tables(encoder.backbone)
     return {f"{layout.prefix}.{name}": value for name, value in weights.items()}
 
 
@@ -92,10 +94,10 @@ def layer_weights(layer: Any, name: str) -> dict[str, np.ndarray]:
     return {f"{name}.weight": _array(table_of(layer))}
 
 
-def _roberta_tables(backbone: Any, num_unused: int) -> dict[str, np.ndarray]:
+def _roberta_tables(backbone: Any) -> dict[str, np.ndarray]:
     """Positions behind those of padding, and the one segment, which is in them already."""
     positions = _array(backbone.embeddings.position_embedding.position_embeddings)
-    unused = np.zeros((num_unused, positions.shape[1]), "float32")
+    unused = np.zeros((ROBERTA_UNUSED, positions.shape[1]), "float32")
     return {
         "embeddings.position_embeddings.weight": np.concatenate([unused, positions]),
         "embeddings.token_type_embeddings.weight": unused[:1],

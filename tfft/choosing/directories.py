@@ -9,7 +9,7 @@ from typing import Any
 import safetensors
 
 from tfft.backbones.families import FAMILIES
-from tfft.backbones.huggingface import LAYOUTS
+from tfft.backbones.layouts import LAYOUTS
 from tfft.backbones.tokenizer_config import read_folding
 from tfft.choosing.facts import FACTS, UNKNOWN, Facts
 from tfft.config import Experiment, load_config
@@ -133,7 +133,7 @@ def _keras_hub(config: dict[str, Any]) -> tuple[str, dict[str, int]]:
 def _hugging_face(config: dict[str, Any]) -> tuple[str, dict[str, int]]:
     layout = LAYOUTS[config["model_type"]]
     sizes = {name: config[layout.sizes[name]] for name in ("num_layers", "hidden_dim")}
-    positions = config[layout.sizes["max_sequence_length"]] - layout.num_unused
+    positions = config[layout.sizes["max_sequence_length"]] - layout.num_unused(config)
     return layout.family, {**sizes, "max_sequence_length": positions}
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from tfft.backbones.checkpoints import read_config
 from tfft.backbones.encoder import Encoder
-from tfft.backbones.huggingface import find_layout, set_layer
+from tfft.backbones.huggingface import set_layer
+from tfft.backbones.layouts import CLASSES, find_layout
 from tfft.backbones.safetensor_files import Weights, open_weights
 from tfft.backbones.write_huggingface import find_model_type, layer_weights
 from tfft.errors import ConfigError
@@ -39,16 +40,6 @@ CLASSIFIERS = {
 OTHERS = {
     "token_classification": {"logits": "classifier"},
     "question_answering": {"logits": "qa_outputs"},
-}
-# What the classes of a model_type begin with.
-CLASSES = {
-    "bert": "Bert",
-    "distilbert": "DistilBert",
-    "roberta": "Roberta",
-    "xlm-roberta": "XLMRoberta",
-    "albert": "Albert",
-    "electra": "Electra",
-    "deberta-v2": "DebertaV2",
 }
 MULTI_LABEL = {"multi_label_classification": True, "single_label_classification": False}
 CLASSIFICATION = ("text_classification", "regression", "ranking")
@@ -81,6 +72,8 @@ class PublishedHead:
         several = MULTI_LABEL.get(kind or "")
         if several is not None and several != getattr(task, "multi_label", several):
             return f"its problem_type is {kind}, and task.multi_label is {not several}"
+        if kind == "regression" and self.task == "text_classification":
+            return f"it gives {len(self.labels)} numbers"
         activation = self.config.get("pooler_hidden_act", "gelu")
         if self.config["model_type"] == "deberta-v2" and activation != "gelu":
             return f"its pooler_hidden_act is {activation}, and here it is gelu"
@@ -90,17 +83,49 @@ class PublishedHead:
 def find_head(encoder: Encoder) -> PublishedHead | None:
     """The head that the encoder's weights were published with, if they were with one."""
     config = read_config(encoder.source) if encoder.source else {}
-    architecture = (config.get("architectures") or [""])[0]
+    if not config:
+        return None
+    architecture = (config.get("architectures") or [_architecture_by_weights(encoder, config)])[0]
     task = next((KINDS[end] for end in KINDS if architecture.endswith(end)), None)
     if task is None:
         return None
-    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    labels = [str(names[number]) for number in sorted(names, key=int)]
+    labels = _labels(config)
     is_number = config.get("problem_type") in (None, "regression")
     if task == "text_classification" and len(labels) == 1 and is_number:
         task = "regression"
     named = [] if task in ("regression", "question_answering") else labels
     return PublishedHead(architecture, task, named, config)
+
+
+def _labels(config: dict[str, Any]) -> list[str]:
+    """The names of the outputs, as transformers calls those that have none."""
+    names = config.get("id2label")
+    if names:
+        return [str(names[number]) for number in sorted(names, key=int)]
+    number = config.get("num_labels") or config.get("_num_labels") or 2
+    return [f"LABEL_{place}" for place in range(number)]
+
+
+def _architecture_by_weights(encoder: Encoder, config: dict[str, Any]) -> str:
+    """What has the head whose weights are there, for a config that does not say it; else "".
+
+    BERT's and ALBERT's classifiers and taggers have one name, and classifiers a pooler.
+    """
+    layout = find_layout(config)
+    with open_weights(encoder.source or "") as weights:
+        has_pooler = layout.pooler is None or f"{layout.pooler}.weight" in weights.below(
+            layout.prefix
+        )
+        classifier = CLASSIFIERS[encoder.family_name].values()
+        if "qa_outputs.weight" in weights:
+            ending = "ForQuestionAnswering"
+        elif has_pooler and all(f"{name}.weight" in weights for name in classifier):
+            ending = "ForSequenceClassification"
+        elif "classifier.weight" in weights:
+            ending = "ForTokenClassification"
+        else:
+            return ""
+    return CLASSES[config["model_type"]] + ending
 
 
 def labels_to_learn(head: PublishedHead | None, learned: Sequence[str]) -> list[str] | None:
@@ -128,11 +153,23 @@ def begin_with_head(model: Any, task: Task, encoder: Encoder) -> list[str]:
         notes = _missing_pooler(weights, task, encoder)
         if head is None:
             return notes
-        reason = head.misfit(task)
+        reason = head.misfit(task) or _misfit_of_weights(weights, model, _layers(task, encoder))
         if reason is None:
             _set_head(model, task, encoder, weights, head)
             return [*notes, f"The head of {head.architecture} is used: {_some(task.labels)}."]
     return [*notes, f"The head of {head.architecture} is not used, a new one begins: {reason}."]
+
+
+def _misfit_of_weights(weights: Weights, model: Any, layers: dict[str, str]) -> str | None:
+    """Why weights cannot be those of the model's layers; None: they can."""
+    for ours, theirs in layers.items():
+        for part in ("weight", "bias"):
+            if f"{theirs}.{part}" not in weights:
+                return f"its files have no {theirs}.{part}"
+        shape, wanted = weights[f"{theirs}.weight"].shape[::-1], model.get_layer(ours).kernel.shape
+        if shape != tuple(wanted):
+            return f"its {theirs}.weight is for {shape[-1]} outputs; expected {wanted[-1]}"
+    return None
 
 
 def _set_head(

@@ -8,13 +8,38 @@ normalisation are part of it. The ids are those of Hugging Face but for this:
   was trained; transformers 4 and DeBERTa's own code keep them, as here.
 """
 
+import hashlib
+
 import tensorflow as tf
 import tensorflow_text
+from tensorflow_text.python.ops.sentencepiece_tokenizer import gen_sentencepiece_tokenizer
 
 from tfft.text.words import BLANK, Words, as_utf8, character_offsets, cut, lower, place
 
 # What fairseq has in front of a model's own pieces: <s>, <pad>, </s>, <unk> in place of its three.
 FAIRSEQ_SHIFT, FAIRSEQ_UNKNOWN = 1, 3
+
+
+class _Model(tf.saved_model.experimental.TrackableResource):
+    """A model that stays as long as the process.
+
+    TensorFlow Text's own is gone once TensorFlow forgets the operation that read it, as
+    `keras.utils.set_random_seed` makes it do. One that has a name belongs to no operation.
+
+    Args:
+        model: a serialized `ModelProto`. Equal ones are one.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        super().__init__()
+        self._model = model
+        self._name = hashlib.sha256(model).hexdigest()
+        _ = self.resource_handle  # that asking for it makes it
+
+    def _create_resource(self) -> tf.Tensor:
+        return gen_sentencepiece_tokenizer.sentencepiece_op(
+            model=self._model, shared_name=self._name
+        )
 
 
 class SentencePiece(tf.Module):
@@ -52,6 +77,7 @@ class SentencePiece(tf.Module):
         self.plain_quotes = plain_quotes
         self.compose = compose
         self._pieces = tensorflow_text.SentencepieceTokenizer(model, out_type=tf.int32)
+        self._pieces._model_resource = _Model(model)
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Returns the ids of the pieces of every text.
