@@ -32,7 +32,12 @@ def save_preset(place: Path, model: Any, encoder: Encoder, task: Task) -> None:
         encoder.backbone.save_to_preset(str(aside))
         encoder.tokenizer.save_to_preset(str(aside))
     write_epsilon(aside, encoder.backbone, encoder.family.epsilon)
-    write_folding(aside, lowercase=encoder.lowercase, strip_accents=encoder.strip_accents)
+    write_folding(
+        aside,
+        lowercase=encoder.lowercase,
+        strip_accents=encoder.strip_accents,
+        add_prefix_space=encoder.add_prefix_space,
+    )
     shutil.rmtree(place, ignore_errors=True)
     aside.rename(place)
 

@@ -1,6 +1,7 @@
 """Tiny Hugging Face directories, written by hand from the weights of a tiny encoder."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,23 @@ def write_hf_directory() -> Callable[[Any, Path], Path]:
         return place
 
     return write
+
+
+@pytest.fixture(scope="module")
+def place(fixtures):
+    """Where the tiny checkpoints of transformers are."""
+    return fixtures / "huggingface"
+
+
+@pytest.fixture
+def copy(place, tmp_path):
+    """A copy of a checkpoint that a test may change."""
+
+    def make(kind):
+        shutil.copytree(place / kind, tmp_path / kind)
+        return tmp_path / kind
+
+    return make
 
 
 def hf_config(encoder: Any) -> dict[str, Any]:

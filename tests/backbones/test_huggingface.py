@@ -6,6 +6,7 @@ They are made by tests/tools/make_huggingface_fixtures.py.
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +14,8 @@ from safetensors.numpy import load_file, save_file
 
 from tfft.backbones.checkpoints import load_encoder
 from tfft.errors import ConfigError
+from tfft.presets import save_preset
+from tfft.tasks import TextClassification
 
 KINDS = {
     "AlbertForSequenceClassification": "albert",
@@ -22,6 +25,7 @@ KINDS = {
     "DistilBertForSequenceClassification": "distil_bert",
     "ElectraForSequenceClassification": "electra",
     "RobertaForQuestionAnswering": "roberta",
+    "RobertaForSequenceClassification": "roberta",
     "XLMRobertaForSequenceClassification": "xlm_roberta",
 }
 # KerasHub's GELU is the tanh form there.
@@ -34,22 +38,6 @@ VOCABULARIES = {
     "RobertaForQuestionAnswering": ["vocab.json", "merges.txt"],
     "XLMRobertaForSequenceClassification": ["sentencepiece.bpe.model"],
 }
-
-
-@pytest.fixture(scope="module")
-def place(fixtures):
-    return fixtures / "huggingface"
-
-
-@pytest.fixture
-def copy(place, tmp_path):
-    """A copy of a checkpoint that a test may change."""
-
-    def make(kind):
-        shutil.copytree(place / kind, tmp_path / kind)
-        return tmp_path / kind
-
-    return make
 
 
 def ids_of(encoder, *columns):
@@ -151,6 +139,7 @@ def test_weight_that_is_missing_or_of_another_shape(copy):
         ("ElectraForSequenceClassification", "position_embedding_type", "relative_key"),
         ("DebertaV2ForSequenceClassification", "conv_kernel_size", 3),
         ("DebertaV2ForSequenceClassification", "pos_att_type", ["p2c"]),
+        ("DebertaV2ForSequenceClassification", "position_biased_input", True),
     ],
 )
 def test_what_keras_hub_does_not_compute_is_refused(copy, kind, key, value):
@@ -161,6 +150,75 @@ def test_what_keras_hub_does_not_compute_is_refused(copy, kind, key, value):
         load_encoder(str(directory))
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "message"),
+    [
+        ("DebertaV2ForSequenceClassification", "max_relative_positions", 8, "positions: 8. KerasH"),
+        ("DebertaV2ForSequenceClassification", "position_buckets", -1, "position_buckets: -1 and"),
+        (
+            "RobertaForQuestionAnswering",
+            "pad_token_id",
+            0,
+            "0, .* in the vocabulary the padding is 1",
+        ),
+        ("BertForSequenceClassification", "model_type", None, "does not know .* model_type None"),
+    ],
+)
+def test_sizes_that_do_not_fit_each_other(copy, kind, key, value, message):
+    directory = copy(kind)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(ConfigError, match=message):
+        load_encoder(str(directory))
+
+
+def test_positions_count_from_the_padding(copy):
+    """A vocabulary with its padding elsewhere: the first three positions are no piece's."""
+    directory = copy("RobertaForQuestionAnswering")
+    before = load_encoder(str(directory)).backbone.embeddings.position_embedding.get_weights()[0]
+    pieces = json.loads((directory / "vocab.json").read_text())
+    pieces["<pad>"], pieces["</s>"] = pieces["</s>"], pieces["<pad>"]
+    (directory / "vocab.json").write_text(json.dumps(pieces))
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"pad_token_id": 2}))
+    encoder = load_encoder(str(directory))
+    after = encoder.backbone.embeddings.position_embedding.get_weights()[0]
+    assert (encoder.pad_id, encoder.sequence_length) == (2, 61)
+    np.testing.assert_array_equal(after, before[1:])
+
+
+def test_one_segment_for_both_texts(copy):
+    directory = copy("BertForSequenceClassification")
+    path, name = directory / "model.safetensors", "bert.embeddings.token_type_embeddings.weight"
+    weights = load_file(path)
+    save_file(weights | {name: weights[name][:1].copy()}, path)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"type_vocab_size": 1}))
+    features = load_encoder(str(directory)).features([tf.constant(["the key"])] * 2)
+    assert set(features["segment_ids"].flat_values.numpy()) == {0}
+
+
+def test_epsilon_is_kept(copy, place, tmp_path):
+    """Where weights are small it is seen: in the run's preset, and in a model that Keras saved."""
+    directory = copy("RobertaForSequenceClassification")
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 0.5}))
+    encoder, task = load_encoder(str(directory)), TextClassification(["a", "b"])
+    inputs = encoder.pad(encoder.features([tf.constant(["The key"])]))
+    expected = encoder.sequence(inputs)
+    usual = load_encoder(str(place / directory.name)).sequence(inputs)
+    assert np.abs(expected - usual).max() > 0.1
+    model = task.build_model(encoder)
+    save_preset(tmp_path / "preset", model, encoder, task)
+    loaded = load_encoder(str(tmp_path / "preset"))
+    assert loaded.add_prefix_space
+    for other in (loaded, encoder.with_dtype("float32")):
+        np.testing.assert_allclose(other.sequence(inputs), expected, atol=1e-6)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again(inputs), model(inputs), atol=1e-6)
+
+
 def test_sizes_of_the_config(place):
     """Also without weights, as for a run that is reloaded."""
     place = str(place / "AlbertForSequenceClassification")
@@ -168,28 +226,3 @@ def test_sizes_of_the_config(place):
     assert (backbone.embedding_dim, backbone.num_layers, backbone.num_groups) == (6, 2, 1)
     assert backbone.dropout == 0.25
     assert load_encoder(place).backbone.dropout == 0.0
-
-
-def test_only_some_fold_as_their_tokenizer_config_says(copy):
-    """Multilingual models say `do_lower_case` for XLM-RoBERTa, and Hugging Face does not do it."""
-    for kind in ("XLMRobertaForSequenceClassification", "DebertaV2ForSequenceClassification"):
-        directory = copy(kind)
-        texts = ["The Key", "the key"]
-        plain = ids_of(load_encoder(str(directory)), texts)
-        config = json.loads((directory / "tokenizer_config.json").read_text())
-        said = config | {"do_lower_case": True, "strip_accents": True}
-        (directory / "tokenizer_config.json").write_text(json.dumps(said))
-        found = ids_of(load_encoder(str(directory)), texts)
-        assert found == (plain if kind.startswith("XLM") else [plain[1]] * 2)
-
-
-def test_albert_folds_as_its_tokenizer_config_says(copy):
-    directory = copy("AlbertForSequenceClassification")
-    config = json.loads((directory / "tokenizer_config.json").read_text())
-    texts = ["Café", "café", "cafe"]
-    for lowers, keeps in ((True, False), (False, False), (True, True)):
-        said = config | {"do_lower_case": lowers, "keep_accents": keeps}
-        (directory / "tokenizer_config.json").write_text(json.dumps(said))
-        first, second, third = ids_of(load_encoder(str(directory)), texts)
-        assert (first == second) == lowers
-        assert (second == third) == (not keeps)

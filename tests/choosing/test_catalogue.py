@@ -122,7 +122,7 @@ def test_a_download_from_hugging_face(place, fixtures):
 
 @pytest.mark.parametrize("kind", ["Roberta", "DistilBert", "Albert", "DebertaV2", "XLMRoberta"])
 def test_a_directory_of_hugging_face(fixtures, kind):
-    (directory,) = (fixtures / "huggingface").glob(f"{kind}For*")
+    directory = min((fixtures / "huggingface").glob(f"{kind}For*"))
     preset = describe_directory("it", directory)
     assert preset.family in FAMILIES and preset.facts.sequence_length > 0
     assert preset.size == sum(path.stat().st_size for path in directory.iterdir())

@@ -25,6 +25,7 @@ TAGS = ["O", "B-person", "I-person", "B-place", "I-place"]
 CLASSIFIERS = ["Albert", "Bert", "DebertaV2", "DistilBert", "Electra", "XLMRoberta"]
 TASKS = {
     **{f"{name}ForSequenceClassification": TextClassification(LABELS) for name in CLASSIFIERS},
+    "RobertaForSequenceClassification": TextClassification(LABELS),
     "BertForTokenClassification": TokenClassification(TAGS),
     "RobertaForQuestionAnswering": QuestionAnswering(),
 }
@@ -105,6 +106,12 @@ def test_number_in_the_units_of_the_data(copy, task):
             TextClassification(LABELS),
             "its problem_type is multi_label_classification, and task.multi_label is False",
         ),
+        ({"problem_type": "regression"}, TextClassification(LABELS), "it gives 3 numbers"),
+        (
+            {"id2label": {"0": "good", "1": "bad", "2": "mixed", "3": "none"}},
+            TextClassification([*LABELS, "none"]),
+            "its classifier.weight is for 3 outputs; expected 4",
+        ),
         (
             {"pooler_hidden_act": "relu"},
             TextClassification(LABELS),
@@ -118,6 +125,40 @@ def test_head_that_is_not_the_tasks(copy, config, task, reason):
     kind = "DebertaV2ForSequenceClassification"
     assert note.startswith(f"The head of {kind} is not used, a new one begins: {reason}")
     assert np.std(model.get_layer("logits").get_weights()[0]) < 0.1  # theirs: 0.2
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_config_of_old_that_does_not_name_the_class(copy, kind):
+    """The head is found by the names of its weights, and the number of labels where that is all."""
+    directory, task = copy(kind, architectures=None), TASKS[kind]
+    _, model, notes = begin(directory, task)
+    assert notes == [f"The head of {kind} is used: {', '.join(task.labels) or 'no labels'}."]
+    assert np.std(model.get_layer("logits").get_weights()[0]) > 0.1
+
+
+def test_labels_that_have_no_names(copy):
+    directory = copy("BertForSequenceClassification", id2label=None, num_labels=3)
+    task = TextClassification(["LABEL_2", "LABEL_1", "LABEL_0"])
+    assert "is used: LABEL_2, LABEL_1, LABEL_0." in begin(directory, task)[2][0]
+
+
+def test_head_that_is_not_in_the_files(copy):
+    directory = copy("BertForSequenceClassification")
+    weights = load_file(directory / "model.safetensors")
+    del weights["classifier.bias"]
+    save_file(weights, directory / "model.safetensors")
+    (note,) = begin(directory, TextClassification(LABELS))[2]
+    assert note.endswith("is not used, a new one begins: its files have no classifier.bias.")
+
+
+def test_what_a_tokenizer_does_otherwise_is_said(copy):
+    directory = copy("BertForSequenceClassification")
+    path = directory / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tokenize_chinese_chars": False}))
+    (directory / "added_tokens.json").write_text('{"[MASK]": 4, "<user>": 87}')
+    chinese, added, _ = begin(directory, TextClassification(LABELS))[2]
+    assert "has tokenize_chinese_chars: false, which tfft does not do" in chinese
+    assert added == "The 1 pieces that were added to the vocabulary are plain text here: <user>."
 
 
 def test_pooler_that_is_missing(place):

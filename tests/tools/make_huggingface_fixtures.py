@@ -65,8 +65,14 @@ def main() -> None:
     distilled = {"n_layers": 2, "n_heads": 2, "dim": 8, "hidden_dim": 12}
     distilled["max_position_embeddings"] = SIZES["max_position_embeddings"]
     write("DistilBertForSequenceClassification", wordpiece, (JSON,), **distilled, **LABELS)
-    # The published models have this epsilon, and KerasHub no other.
+    # The published models have this epsilon, others that of transformers, 1e-12.
     write("RobertaForQuestionAnswering", byte_pairs(), **SIZES, layer_norm_eps=1e-5)
+    write(
+        *("RobertaForSequenceClassification", byte_pairs(), ("vocab.json", "merges.txt")),
+        add_prefix_space=True,
+        **SIZES,
+        **LABELS,
+    )
     write(
         *("ElectraForSequenceClassification", wordpiece, ("vocab.txt",)),
         **SIZES,
@@ -103,7 +109,12 @@ def main() -> None:
 
 
 def write(
-    kind: str, files: dict[str, str | bytes], unwanted: tuple[str, ...] = (), **sizes: Any
+    kind: str,
+    files: dict[str, str | bytes],
+    unwanted: tuple[str, ...] = (),
+    *,
+    add_prefix_space: bool = False,
+    **sizes: Any,
 ) -> None:
     """Writes one model with its head, and what it answers, but for some files."""
     model_class = getattr(transformers, kind)
@@ -112,7 +123,8 @@ def write(
     for name, content in files.items():
         content = content.encode() if isinstance(content, str) else content
         (place / name).write_bytes(content)
-    tokenizer = build_tokenizer(place, model_class.config_class)
+    options = {"add_prefix_space": True} if add_prefix_space else {}
+    tokenizer = build_tokenizer(place, model_class.config_class, **options)
     config = model_class.config_class(vocab_size=len(tokenizer), **sizes)
     if hasattr(config, "type_vocab_size") and "Roberta" in kind:
         config.type_vocab_size, config.pad_token_id = 1, 1
@@ -131,10 +143,10 @@ def write_json(path: Path, values: Any) -> None:
     path.write_text(json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
 
 
-def build_tokenizer(place: Path, config_class: Any) -> Any:
+def build_tokenizer(place: Path, config_class: Any, **options: Any) -> Any:
     """The tokenizer of the vocabulary's files, as `from_pretrained` reads them."""
     (place / "config.json").write_text(json.dumps({"model_type": config_class.model_type}))
-    return transformers.AutoTokenizer.from_pretrained(place)
+    return transformers.AutoTokenizer.from_pretrained(place, **options)
 
 
 def randomise(model: Any) -> Any:

@@ -17,7 +17,7 @@ from tfft.backbones.encoder import Encoder
 from tfft.backbones.epsilon import KEY, set_epsilon
 from tfft.backbones.families import FAMILIES, family_of
 from tfft.backbones.hubs import OFFLINE, find_file, reach, reach_or_find
-from tfft.backbones.layouts import find_layout
+from tfft.backbones.layouts import check_padding, find_layout
 from tfft.backbones.safetensor_files import open_weights
 from tfft.backbones.tokenizer_config import read_folding
 from tfft.backbones.tokenizer_files import load_tokenizer
@@ -89,7 +89,9 @@ def _load(source: str, load_weights: bool, options: dict[str, Any]) -> tuple[Any
     if load_weights:
         with open_weights(source) as weights:
             huggingface.load_weights(backbone, config, weights)
-    return backbone, load_tokenizer(source, find_layout(config).family)
+    tokenizer = load_tokenizer(source, find_layout(config).family)
+    check_padding(config, tokenizer.pad_token_id)
+    return backbone, tokenizer
 
 
 def read_config(source: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Encoder:
         lowercase: ALBERT, DeBERTa: whether texts are lowered first. Default: those of ALBERT.
         strip_accents: WordPiece, ALBERT: whether "é" is read as "e". Default: WordPiece as the
             tokenizer's `lowercase` says, ALBERT yes.
+        add_prefix_space: RoBERTa: whether each text gets a blank in front, so that its first word
+            is as others are. Default: no.
 
     Attributes:
         source: the directory in which `load_encoder` has its files; else None.
@@ -43,6 +45,7 @@ class Encoder:
         truncation: str = "end",
         lowercase: bool | None = None,
         strip_accents: bool | None = None,
+        add_prefix_space: bool | None = None,
     ) -> None:
         has_tokenizer = tokenizer is not None
         self.family_name, self.family = family_of(backbone, has_tokenizer=has_tokenizer)
@@ -54,6 +57,7 @@ class Encoder:
         self.source: str | None = None
         self.lowercase = lowercase
         self.strip_accents = strip_accents
+        self.add_prefix_space = bool(add_prefix_space) and self.family.vocabulary == "byte_pair"
         # Part of what is served: a SentencePiece model is a resource.
         self.graph_tokenizer: Any = self._build_tokenizer() if has_tokenizer else None
         if longest and self.sequence_length > longest:
@@ -81,6 +85,7 @@ class Encoder:
             truncation=self.truncation,
             lowercase=self.lowercase,
             strip_accents=self.strip_accents,
+            add_prefix_space=self.add_prefix_space,
         )
 
     # ------------------------------------------------------------------------- text to pieces
@@ -120,7 +125,7 @@ class Encoder:
         """
         from tfft.text.alignment import pieces_with_offsets
 
-        return pieces_with_offsets(texts, self._tokenizer())
+        return pieces_with_offsets(texts, self._tokenizer(), blank_in_front=self.add_prefix_space)
 
     def join(self, segments: list[Any]) -> dict[str, Any]:
         """One or two ragged rows of pieces with special pieces around them; see `features`."""
@@ -173,6 +178,10 @@ class Encoder:
 
     def pieces(self, text: Any) -> Any:
         """The pieces of texts (batch_size,), ragged int32, without special ones, uncut."""
+        if self.add_prefix_space:
+            from tfft.text.alignment import with_blank
+
+            text = with_blank(text)
         return self._tokenizer()(text)
 
     def _tokenizer(self) -> Any:

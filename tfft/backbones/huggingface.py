@@ -56,7 +56,7 @@ def load_weights(backbone: Any, config: dict[str, Any], weights: Weights) -> Non
         positions = backbone.embeddings.position_embedding.position_embeddings
         table = weights["embeddings.position_embeddings.weight"][layout.num_unused(config) :]
         segment = "embeddings.token_type_embeddings.weight"
-        positions.assign(table + weights[segment][0] if segment in weights else table)
+        positions.assign(table + weights[segment][:1].sum(0) if segment in weights else table)
 
 
 def named_layers(backbone: Any, layout: Layout) -> Iterator[tuple[Any, str]]:

@@ -206,4 +206,27 @@ def find_layout(config: dict[str, Any]) -> Layout:
                 f"backbone.preset: config.json has {name}: {config.get(name)!r}, which KerasHub's "
                 f"{FAMILIES[layout.family].backbone.__name__} does not compute."
             )
+    if layout.family == "deberta_v3":
+        _check_distances(config)
     return layout
+
+
+def _check_distances(config: dict[str, Any]) -> None:
+    """KerasHub's DeBERTa has buckets of distances up to its sequence length."""
+    buckets, furthest = (config.get(n, -1) for n in ("position_buckets", "max_relative_positions"))
+    if buckets < 1 or (furthest >= 1 and furthest != config.get("max_position_embeddings")):
+        raise ConfigError(
+            f"backbone.preset: config.json has position_buckets: {buckets} and "
+            f"max_relative_positions: {furthest}. KerasHub's DebertaV3Backbone computes buckets of "
+            "distances (1 or more) of up to max_position_embeddings (-1)."
+        )
+
+
+def check_padding(config: dict[str, Any], pad_id: int) -> None:
+    """Raises ConfigError where positions would count from another piece than the padding."""
+    said = config.get("pad_token_id", 1)
+    if find_layout(config).counts_from_padding and said != pad_id:
+        raise ConfigError(
+            f"backbone.preset: config.json has pad_token_id: {said}, from which positions count, "
+            f"but in the vocabulary the padding is {pad_id}. Expected the same number."
+        )

@@ -19,12 +19,31 @@ def read_folding(source: str) -> dict[str, bool | None]:
         source: a directory, or the address of what was just loaded.
     """
     config = read_tokenizer_config(source)
+    if "do_lower_case" not in config:
+        config = {**_rules_of_json(source), **config}
     keeps = _bool(config.get("keep_accents"))
     strips = _bool(config.get("strip_accents"))
     return {
         "lowercase": _bool(config.get("do_lower_case")),
         "strip_accents": not keeps if strips is None and keeps is not None else strips,
+        "add_prefix_space": _bool(config.get("add_prefix_space")),
     }
+
+
+def _rules_of_json(source: str) -> dict[str, bool | None]:
+    """The same of a WordPiece `tokenizer.json`, by the names of `tokenizer_config.json`."""
+    path = find_file(source, "tokenizer.json")
+    described = json.loads(path.read_bytes()) if path else {}
+    if described.get("model", {}).get("type") != "WordPiece":
+        return {}
+    normalizer = described["normalizer"] or {}
+    steps = {
+        each["type"]: each for each in [normalizer, *normalizer.get("normalizers", [])] if each
+    }
+    if "BertNormalizer" in steps:
+        step = steps["BertNormalizer"]
+        return {"do_lower_case": step["lowercase"], "strip_accents": step["strip_accents"]}
+    return {"do_lower_case": "Lowercase" in steps, "strip_accents": "StripAccents" in steps}
 
 
 def read_tokenizer_config(source: str) -> dict[str, Any]:
@@ -37,9 +56,16 @@ def read_tokenizer_config(source: str) -> dict[str, Any]:
     return json.loads(path.read_bytes()) if path else {}
 
 
-def write_folding(preset: Path, *, lowercase: bool | None, strip_accents: bool | None) -> None:
+def write_folding(
+    preset: Path,
+    *,
+    lowercase: bool | None,
+    strip_accents: bool | None,
+    add_prefix_space: bool | None,
+) -> None:
     """Keeps it beside a KerasHub preset, whose own files have no place for it."""
     said = {"do_lower_case": lowercase, "strip_accents": strip_accents}
+    said |= {"add_prefix_space": add_prefix_space or None}
     said = {name: value for name, value in said.items() if value is not None}
     if said:
         (preset / TOKENIZER_CONFIG).write_text(json.dumps(said), "utf-8")

@@ -11,7 +11,11 @@ from typing import Any
 from tfft.backbones.families import FAMILIES
 from tfft.backbones.hubs import find_file
 from tfft.backbones.safetensor_files import needed_file
-from tfft.backbones.tokenizer_config import TOKENIZER_CONFIG, read_tokenizer_config
+from tfft.backbones.tokenizer_config import (
+    TOKENIZER_CONFIG,
+    read_folding,
+    read_tokenizer_config,
+)
 from tfft.errors import ConfigError
 
 SENTENCEPIECE_FILES = {
@@ -50,19 +54,27 @@ def load_tokenizer(source: str, family: str) -> Any:
 def _wordpiece(source: str) -> dict[str, Any]:
     path = find_file(source, "vocab.txt")
     described = {} if path else _read_json(source, "vocab.txt", "WordPiece")
-    config = read_tokenizer_config(source)
-    lowercase = config.get("do_lower_case")
-    if lowercase is None and described:
-        lowercase = described["normalizer"].get("lowercase", False)
-    if lowercase is None:
-        needed_file(source, TOKENIZER_CONFIG)
-        raise KeyError("do_lower_case")
+    _check_words(read_tokenizer_config(source))
     pieces = (
         path.read_text("utf-8").rstrip("\n").split("\n")
         if path
         else sorted(described["model"]["vocab"], key=described["model"]["vocab"].__getitem__)
     )
-    return {"vocabulary": pieces, "lowercase": lowercase}
+    # Uncased where nothing says it, as transformers has it.
+    return {"vocabulary": pieces, "lowercase": read_folding(source)["lowercase"] is not False}
+
+
+def _check_words(config: dict[str, Any]) -> None:
+    """Raises ConfigError where texts are cut into words by another program, as Japanese is."""
+    for name, usual in {
+        "word_tokenizer_type": "basic",
+        "subword_tokenizer_type": "wordpiece",
+    }.items():
+        if config.get(name, usual) != usual:
+            raise ConfigError(
+                f"backbone.preset: {TOKENIZER_CONFIG} has {name}: {config[name]!r}; tfft cuts "
+                f"texts as {usual!r} does, and the pieces would not be the model's."
+            )
 
 
 def _byte_pair(source: str) -> dict[str, Any]:

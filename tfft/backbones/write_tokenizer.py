@@ -35,7 +35,7 @@ def write_tokenizer(place: Path, encoder: Encoder, *, for_words: bool) -> None:
     Raises:
         ConfigError: see `tokenizer_json`.
     """
-    described = tokenizer_json(encoder, blank_in_front=for_words)
+    described = tokenizer_json(encoder, blank_in_front=for_words or encoder.add_prefix_space)
     _write(place / "tokenizer.json", json.dumps(described, ensure_ascii=False))
     config = tokenizer_config(encoder, for_words=for_words)
     _write(place / TOKENIZER_CONFIG, json.dumps(config, indent=2, ensure_ascii=False))
@@ -54,7 +54,11 @@ def tokenizer_config(encoder: Encoder, *, for_words: bool) -> dict[str, Any]:
         "truncation_side": SIDES.get(encoder.truncation, "right"),
         # "[SEP]" in a text is text to tfft. SentencePiece's have such names among their pieces.
         "split_special_tokens": kind != "sentencepiece",
-        **({"add_prefix_space": for_words} if kind == "byte_pair" else {}),
+        **(
+            {"add_prefix_space": for_words or encoder.add_prefix_space}
+            if kind == "byte_pair"
+            else {}
+        ),
         **_folding(encoder),
         **{name: piece for name, piece in special.items() if piece in there},
     }

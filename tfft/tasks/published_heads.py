@@ -16,6 +16,7 @@ from tfft.backbones.encoder import Encoder
 from tfft.backbones.huggingface import set_layer
 from tfft.backbones.layouts import CLASSES, find_layout
 from tfft.backbones.safetensor_files import Weights, open_weights
+from tfft.backbones.tokenizer_notes import tokenizer_notes
 from tfft.backbones.write_huggingface import find_model_type, layer_weights
 from tfft.errors import ConfigError
 from tfft.tasks.base import Task
@@ -42,6 +43,7 @@ OTHERS = {
     "question_answering": {"logits": "qa_outputs"},
 }
 MULTI_LABEL = {"multi_label_classification": True, "single_label_classification": False}
+NUMBERS = " (with data.label_numbers_from and task.labels, numbers are read as names)"
 CLASSIFICATION = ("text_classification", "regression", "ranking")
 
 
@@ -67,7 +69,10 @@ class PublishedHead:
         if self.task != ("regression" if task.name == "ranking" else task.name):
             return f"it is for {self.task}, and the task is {task.name}"
         if set(self.labels) != set(task.labels) or len(self.labels) != len(task.labels):
-            return f"its labels are {_some(self.labels)}; the task's are {_some(task.labels)}"
+            return (
+                f"its labels are {_some(self.labels)}; the task's are {_some(task.labels)}"
+                f"{NUMBERS if all(label.isdecimal() for label in task.labels) else ''}"
+            )
         kind = self.config.get("problem_type")
         several = MULTI_LABEL.get(kind or "")
         if several is not None and several != getattr(task, "multi_label", several):
@@ -142,15 +147,16 @@ def begin_with_head(model: Any, task: Task, encoder: Encoder) -> list[str]:
         encoder: as `load_encoder` gave it.
 
     Returns:
-        What is to be said: that the head is used, or why not, and what of the encoder is random.
+        What is to be said: that the head is used, or why not, what of the encoder is random, and
+        what its tokenizer did that is not done here.
     """
     if not encoder.source or not read_config(encoder.source):
         return []
-    head = find_head(encoder)
+    head, notes = find_head(encoder), tokenizer_notes(encoder.source, encoder.family_name)
     with open_weights(encoder.source) as weights:
         if task.name == "masked_lm":
-            return [begin_with_pieces(model, encoder, weights)]
-        notes = _missing_pooler(weights, task, encoder)
+            return [*notes, begin_with_pieces(model, encoder, weights)]
+        notes += _missing_pooler(weights, task, encoder)
         if head is None:
             return notes
         reason = head.misfit(task) or _misfit_of_weights(weights, model, _layers(task, encoder))

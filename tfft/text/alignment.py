@@ -48,13 +48,18 @@ def word_pieces(
     """
     flat = words.values
     if isinstance(tokenize, BytePair):
-        flat = tf.strings.regex_replace(flat, "^ ?", " ", replace_global=False)
+        flat = with_blank(flat)
     pieces = tokenize(flat)
     missing = tf.cast(pieces.row_lengths() == 0, tf.int64)
     filler = tf.RaggedTensor.from_row_lengths(
         tf.fill([tf.reduce_sum(missing)], tf.constant(unknown_id, tf.int32)), missing
     )
     return words.with_values(tf.concat([pieces, filler], axis=1))
+
+
+def with_blank(texts: tf.Tensor) -> tf.Tensor:
+    """Strings with a blank in front, which is added where there is none; empty ones stay so."""
+    return tf.strings.regex_replace(texts, "^[^ ]", r" \0", replace_global=False)
 
 
 def first_pieces(pieces: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -73,7 +78,10 @@ def first_pieces(pieces: tf.RaggedTensor) -> tf.RaggedTensor:
 
 
 def pieces_with_offsets(
-    texts: tf.Tensor, tokenizer: WordPiece | BytePair | SentencePiece
+    texts: tf.Tensor,
+    tokenizer: WordPiece | BytePair | SentencePiece,
+    *,
+    blank_in_front: bool = False,
 ) -> Pieces:
     """Tokenizes texts and tells for which characters each piece stands.
 
@@ -84,7 +92,13 @@ def pieces_with_offsets(
     Args:
         texts: strings (batch_size,).
         tokenizer: whose ids for the whole texts these are.
+        blank_in_front: whether a text has the ids that it has with a blank in front.
     """
+    if blank_in_front:
+        found = pieces_with_offsets(with_blank(texts), tokenizer)
+        added = tf.cast(tf.strings.substr(texts, 0, 1) != " ", tf.int32)[:, tf.newaxis]
+        starts, ends = (tf.maximum(each - added, 0) for each in (found.starts, found.ends))
+        return Pieces(found.ids, starts, ends)
     words = tokenizer.split(texts)
     flat = words.words.values
     ids = with_row_ids(tokenizer(flat))
