@@ -18,7 +18,7 @@ from tfft.backbones.epsilon import KEY, set_epsilon
 from tfft.backbones.families import FAMILIES, family_of
 from tfft.backbones.hubs import OFFLINE, find_file, reach, reach_or_find
 from tfft.backbones.layouts import check_padding, find_layout
-from tfft.backbones.safetensor_files import open_weights
+from tfft.backbones.safetensor_files import NO_PICKLES, open_weights
 from tfft.backbones.tokenizer_config import read_folding
 from tfft.backbones.tokenizer_files import load_tokenizer
 from tfft.errors import ConfigError, did_you_mean
@@ -55,7 +55,7 @@ def load_encoder(
     options: dict[str, Any] = {} if dropout is None else {"dropout": dropout}
     try:
         backbone, tokenizer = _load(source, load_weights, {"dtype": dtype, **options})
-        folding = read_folding(source)
+        folding = read_folding(source, family_of(backbone)[1].vocabulary)
     except (ValueError, OSError, KeyError, TypeError, safetensors.SafetensorError) as error:
         found = f"its files lack the key {error}" if isinstance(error, KeyError) else error
         raise ConfigError(
@@ -241,14 +241,7 @@ def _check_directory(path: str) -> None:
         raise ConfigError(f"backbone.preset: {path}/config.json is not JSON: {error}.") from None
     wanted = (".weights.h5", "model.weights.json") if is_keras else (".safetensors",)
     if not any(name.endswith(wanted) for name in names):
-        hint = (
-            ""
-            if is_keras
-            else (
-                " Weights in pytorch_model.bin are not read: save them with "
-                "save_pretrained(..., safe_serialization=True)."
-            )
-        )
+        hint = "" if is_keras else NO_PICKLES
         raise ConfigError(f"backbone.preset: {path} holds no *{wanted[0]} file.{hint}")
 
 

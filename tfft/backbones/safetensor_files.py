@@ -13,6 +13,10 @@ import safetensors
 from tfft.backbones.hubs import find_file
 
 FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
+NO_PICKLES = (
+    " Weights in pytorch_model.bin are not read: save them with "
+    "save_pretrained(..., safe_serialization=True)."
+)
 
 
 class Weights:
@@ -65,19 +69,24 @@ def open_weights(source: str) -> Iterator[Weights]:
         index = find_file(source, INDEX)
         names = set(json.loads(index.read_bytes())["weight_map"].values()) if index else {FILE}
         files: dict[str, Any] = {}
-        for path in (needed_file(source, name) for name in sorted(names)):
+        for path in (needed_file(source, name, NO_PICKLES) for name in sorted(names)):
             file = stack.enter_context(safetensors.safe_open(path, framework="np"))
             files |= dict.fromkeys(file.keys(), file)
         yield Weights(files)
 
 
-def needed_file(source: str, name: str) -> Path:
+def needed_file(source: str, name: str, hint: str = "") -> Path:
     """A file of a model.
+
+    Args:
+        source: a directory, or `hf://user/model`.
+        name: of the file.
+        hint: what is said if it is missing.
 
     Raises:
         FileNotFoundError: there is none.
     """
     path = find_file(source, name)
     if path is None:
-        raise FileNotFoundError(f"`{name}` doesn't exist in {source}.")
+        raise FileNotFoundError(f"`{name}` doesn't exist in {source}.{hint}")
     return path

@@ -9,7 +9,7 @@ from tfft.backbones.hubs import find_file
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
 
-def read_folding(source: str) -> dict[str, bool | None]:
+def read_folding(source: str, vocabulary: str = "wordpiece") -> dict[str, bool | None]:
     """What `tfft.backbones.encoder.Encoder` takes; None: as the family or the vocabulary says.
 
     German and other uncased models keep their accents: `"strip_accents": false`; ALBERT says it the
@@ -17,9 +17,10 @@ def read_folding(source: str) -> dict[str, bool | None]:
 
     Args:
         source: a directory, or the address of what was just loaded.
+        vocabulary: what its pieces are made by, as in `tfft.backbones.families.Family`.
     """
     config = read_tokenizer_config(source)
-    if "do_lower_case" not in config:
+    if vocabulary == "wordpiece" and "do_lower_case" not in config:
         config = {**_rules_of_json(source), **config}
     keeps = _bool(config.get("keep_accents"))
     strips = _bool(config.get("strip_accents"))
