@@ -81,6 +81,7 @@ def hf_config(encoder: Any) -> dict[str, Any]:
         "hidden_size": backbone.hidden_dim,
         "intermediate_size": backbone.intermediate_dim,
         "hidden_dropout_prob": backbone.dropout,
+        "layer_norm_eps": encoder.family.epsilon,
         "max_position_embeddings": backbone.max_sequence_length + unused,
     }
 

@@ -62,7 +62,7 @@ def write_folding(
     *,
     lowercase: bool | None,
     strip_accents: bool | None,
-    add_prefix_space: bool | None,
+    add_prefix_space: bool | None = None,
 ) -> None:
     """Keeps it beside a KerasHub preset, whose own files have no place for it."""
     said = {"do_lower_case": lowercase, "strip_accents": strip_accents}
