@@ -55,6 +55,16 @@ def test_folding_that_tokenizer_config_does_not_say(copy, config, normalizer, lo
     assert (lower == accented) == (lowercase if strips is None else strips)
 
 
+def test_piece_that_stands_twice(copy):
+    """The last one counts."""
+    directory = copy("BertForSequenceClassification")
+    pieces = (directory / "vocab.txt").read_text().split("\n")
+    pieces[pieces.index("closed")] = "the"
+    (directory / "vocab.txt").write_text("\n".join(pieces))
+    number = max(place for place, piece in enumerate(pieces) if piece == "the")
+    assert ids_of(load_encoder(str(directory)), ["the"])[0][1] == number
+
+
 def test_words_of_another_program(copy):
     """As in Japanese BERT."""
     directory = copy("BertForSequenceClassification")

@@ -105,6 +105,15 @@ def test_weights_in_several_files(copy):
     assert_answers(directory, "electra")
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "sentencepiece.bpe.model"])
+def test_pointer_of_git_lfs(copy, name):
+    """What `git clone` leaves where git-lfs is not installed."""
+    directory = copy("XLMRobertaForSequenceClassification")
+    (directory / name).write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n")
+    with pytest.raises(ConfigError, match=f"{name} is a pointer of git-lfs. Fetch the file"):
+        load_encoder(str(directory))
+
+
 def test_encoder_without_a_head_and_names_of_old_files(copy):
     """`embeddings.LayerNorm.gamma`, where others have `bert.embeddings.LayerNorm.weight`."""
     directory = copy("BertForSequenceClassification")

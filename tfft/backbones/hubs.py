@@ -9,6 +9,7 @@ from tfft.errors import ConfigError
 
 # An unreachable hub is given up within 20 s, of which importing TensorFlow takes up to 10.
 PROBE_SECONDS = 9.0
+POINTER = b"version https://git-lfs"
 OFFLINE = (
     "Offline, give a directory with the files (backbone.preset: path/to/dir, a KerasHub preset or "
     "a Hugging Face model with config.json, model.safetensors and vocabulary), or use "
@@ -56,6 +57,18 @@ def find_file(source: str, name: str) -> Path | None:
         if isinstance(error, huggingface_hub.errors.LocalEntryNotFoundError):
             raise
         return None
+
+
+def check_content(path: Path) -> Path:
+    """The path of a file that was really fetched.
+
+    Raises:
+        ValueError: in its place is the pointer that `git clone` leaves without git-lfs.
+    """
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise ValueError(f"{path} is a pointer of git-lfs. Fetch the file: git lfs pull")
+    return path
 
 
 def reach(preset: str, address: str) -> None:

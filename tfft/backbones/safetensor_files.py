@@ -10,7 +10,7 @@ import ml_dtypes  # noqa: F401  (NumPy then knows bfloat16)
 import numpy as np
 import safetensors
 
-from tfft.backbones.hubs import find_file
+from tfft.backbones.hubs import check_content, find_file
 
 FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
 NO_PICKLES = (
@@ -70,7 +70,8 @@ def open_weights(source: str) -> Iterator[Weights]:
         names = set(json.loads(index.read_bytes())["weight_map"].values()) if index else {FILE}
         files: dict[str, Any] = {}
         for path in (needed_file(source, name, NO_PICKLES) for name in sorted(names)):
-            file = stack.enter_context(safetensors.safe_open(path, framework="np"))
+            opened = safetensors.safe_open(check_content(path), framework="np")
+            file = stack.enter_context(opened)
             files |= dict.fromkeys(file.keys(), file)
         yield Weights(files)
 

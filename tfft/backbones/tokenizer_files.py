@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from tfft.backbones.families import FAMILIES
-from tfft.backbones.hubs import find_file
+from tfft.backbones.hubs import check_content, find_file
 from tfft.backbones.safetensor_files import needed_file
 from tfft.backbones.tokenizer_config import (
     TOKENIZER_CONFIG,
@@ -46,7 +46,7 @@ def load_tokenizer(source: str, family: str) -> Any:
         return row.tokenizer(**_byte_pair(source))
     path = find_file(source, SENTENCEPIECE_FILES[family])
     if path:
-        return row.tokenizer(proto=path.read_bytes())
+        return row.tokenizer(proto=check_content(path).read_bytes())
     described = _read_json(source, SENTENCEPIECE_FILES[family], "Unigram")
     return row.tokenizer(proto=sentencepiece_model(described, fairseq=family == "xlm_roberta"))
 
@@ -60,6 +60,9 @@ def _wordpiece(source: str) -> dict[str, Any]:
         if path
         else sorted(described["model"]["vocab"], key=described["model"]["vocab"].__getitem__)
     )
+    # Of equal pieces the last one counts; KerasHub wants each once.
+    last = {piece: number for number, piece in enumerate(pieces)}
+    pieces = [p if last[p] == n else f"[unreachable {n}]" for n, p in enumerate(pieces)]
     # Uncased where nothing says it, as transformers has it.
     return {"vocabulary": pieces, "lowercase": read_folding(source)["lowercase"] is not False}
 

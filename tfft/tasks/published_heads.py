@@ -106,7 +106,13 @@ def _labels(config: dict[str, Any]) -> list[str]:
     """The names of the outputs, as transformers calls those that have none."""
     names = config.get("id2label")
     if names:
-        return [str(names[number]) for number in sorted(names, key=int)]
+        try:
+            return [str(names[number]) for number in sorted(names, key=int)]
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"backbone.preset: config.json has id2label: {names!r}. Expected a name for each "
+                'number, such as {"0": "bad", "1": "good"}.'
+            ) from None
     number = config.get("num_labels") or config.get("_num_labels") or 2
     return [f"LABEL_{place}" for place in range(number)]
 
