@@ -80,7 +80,8 @@ class PublishedHead:
         if kind == "regression" and self.task == "text_classification":
             return f"it gives {len(self.labels)} numbers"
         activation = self.config.get("pooler_hidden_act", "gelu")
-        if self.config["model_type"] == "deberta-v2" and activation != "gelu":
+        is_read = self.config["model_type"] == "deberta-v2" and task.name in CLASSIFICATION
+        if is_read and activation != "gelu":
             return f"its pooler_hidden_act is {activation}, and here it is gelu"
         return None
 
@@ -90,7 +91,9 @@ def find_head(encoder: Encoder) -> PublishedHead | None:
     config = read_config(encoder.source) if encoder.source else {}
     if not config:
         return None
-    architecture = (config.get("architectures") or [_architecture_by_weights(encoder, config)])[0]
+    architecture = (config.get("architectures") or [""])[0]
+    if not architecture.endswith(tuple(KINDS)):
+        architecture = _architecture_by_weights(encoder, config)
     task = next((KINDS[end] for end in KINDS if architecture.endswith(end)), None)
     if task is None:
         return None
@@ -118,7 +121,7 @@ def _labels(config: dict[str, Any]) -> list[str]:
 
 
 def _architecture_by_weights(encoder: Encoder, config: dict[str, Any]) -> str:
-    """What has the head whose weights are there, for a config that does not say it; else "".
+    """What has the head whose weights are there, for a config that says it of none; else "".
 
     BERT's and ALBERT's classifiers and taggers have one name, and classifiers a pooler.
     """
