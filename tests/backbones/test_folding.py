@@ -39,7 +39,7 @@ def test_only_some_fold_as_their_tokenizer_config_says(copy):
     ],
 )
 def test_folding_that_tokenizer_config_does_not_say(copy, config, normalizer, lowercase, strips):
-    """As transformers has it: what `tokenizer.json` says, and uncased where nothing does."""
+    """What `tokenizer.json` says; uncased where nothing does, as transformers has it."""
     directory = copy("BertForSequenceClassification")
     (directory / "tokenizer_config.json").unlink()
     if config is not None:
