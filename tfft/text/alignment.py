@@ -59,7 +59,8 @@ def word_pieces(
 
 def with_blank(texts: tf.Tensor) -> tf.Tensor:
     """Strings with a blank in front, which is added where there is none; empty ones stay so."""
-    return tf.strings.regex_replace(texts, "^[^ ]", r" \0", replace_global=False)
+    stays = (texts == "") | (tf.strings.substr(texts, 0, 1) == " ")
+    return tf.where(stays, texts, tf.strings.join([" ", texts]))
 
 
 def first_pieces(pieces: tf.RaggedTensor) -> tf.RaggedTensor:
