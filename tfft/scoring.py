@@ -1,16 +1,20 @@
 """Scores answers that somebody has in a file, without a model and without TensorFlow."""
 
+import json
 import re
 from typing import Any, NamedTuple
 
 from tfft.data.answer_predictions import read_answer_predictions
 from tfft.data.files import read_text
 from tfft.data.predictions import read_tag_predictions
-from tfft.data.table import ReadOptions
-from tfft.errors import ConfigError
+from tfft.data.table import ReadOptions, listed
+from tfft.errors import ConfigError, DataError
 from tfft.metrics.entities import entity_scores, tag_confusions, tag_scores
 from tfft.metrics.squad import squad_scores
 from tfft.text.tag_schemes import detect_scheme
+
+# What lines of `tfft predict` have for tasks other than question answering.
+ANSWERS = {"label", "labels", "entities", "value", "embedding", "score", "masks"}
 
 # A CoNLL file may begin with the word "{", but not with a quote right after it.
 _JSON = re.compile(r'\s*[\[{]\s*["{}\]]')
@@ -41,6 +45,7 @@ def score_predictions(
         DataError: a file has another shape, or the two do not belong together.
     """
     if holds_json(path):
+        refuse_other_answers(path)
         if gold_path is None:
             raise ConfigError(
                 f"{path} has answers to questions, but not the right ones: give those with --data."
@@ -55,6 +60,22 @@ def holds_json(path: str) -> bool:
     """Tells json and jsonl from CoNLL by how the file begins."""
     text, _ = read_text(path, ReadOptions())
     return _JSON.match(text) is not None
+
+
+def refuse_other_answers(path: str) -> None:
+    """Raises DataError for lines that `tfft predict` wrote for a task that is not scored here."""
+    text, _ = read_text(path, ReadOptions())
+    try:
+        row = json.loads(text.lstrip().partition("\n")[0])
+    except ValueError:
+        return
+    found = ANSWERS & row.keys() if isinstance(row, dict) else set()
+    if found and "answer" not in row:
+        raise DataError(
+            f"{path} has answers of another task ({listed(sorted(found))}). --predictions scores "
+            "tags (CoNLL) and answers to questions; score a run of any task with --run DIR --data "
+            "FILE."
+        )
 
 
 def score_tags(path: str, gold_path: str | None = None) -> Scored:

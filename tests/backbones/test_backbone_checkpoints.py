@@ -98,6 +98,8 @@ def test_sequence_length_over_that_of_the_backbone(hf_directories):
 
 def test_directory_without_config(tmp_path):
     assert f"the directory {tmp_path} has no config.json" in refused(tmp_path)
+    (tmp_path / "preset").mkdir()
+    assert f"The backbone of a run is {tmp_path}/preset." in refused(tmp_path)
 
 
 def test_config_that_is_not_json(hf_copy):

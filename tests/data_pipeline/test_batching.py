@@ -145,16 +145,28 @@ GROUPS = np.array([0, 1, 0, 2, 2, 2, 3])
 
 @pytest.mark.parametrize("is_fixed", [False, True])
 def test_rows_of_a_group_stand_together(is_fixed):
-    batches = [Batch(np.array([2, 0]), 16), Batch(np.array([3, 1]))]
-    first, second = with_groups(batches, GROUPS, is_fixed=is_fixed)
-    filled = [3, 4, 5, 0, 2, FILLER], [6, FILLER, FILLER, 1, FILLER, FILLER]
-    expected = filled if is_fixed else ([3, 4, 5, 0, 2], [6, 1])
-    assert (first.rows.tolist(), second.rows.tolist()) == expected
-    assert (first.length, second.length) == (16, 0)
+    batches = [Batch(np.array([2, 0]), 16), Batch(np.array([3, 1])), Batch(np.array([0, 1]))]
+    first, second, third = with_groups(batches, GROUPS, is_fixed=is_fixed)
+    fillers = [FILLER] if is_fixed else []
+    assert first.rows.tolist() == [3, 4, 5, 0, 2, *fillers]
+    assert second.rows.tolist() == [6, 1] and third.rows.tolist() == [0, 2, 1, *fillers]
+    assert [batch.length for batch in (first, second, third)] == [16, 0, 0]
+
+
+def test_one_large_group_does_not_make_all_batches_large():
+    """There are few sizes, and the large group is in one batch."""
+    groups = np.repeat(np.arange(11), [1, 2, 3, 4, 5, 4, 3, 2, 1, 1000, 2])
+    batches = [Batch(np.array(pair)) for pair in zip(range(0, 10, 2), range(1, 11, 2), strict=True)]
+    batches.append(Batch(np.array([10, FILLER])))
+    grouped = with_groups(batches, groups, is_fixed=True)
+    assert [len(batch.rows) for batch in grouped] == [4, 8, 16, 8, 1024, 2]
+    assert sorted(rows_of(grouped)) == list(range(len(groups)))
 
 
 @pytest.mark.parametrize("is_fixed", [False, True])
-def test_group_that_fills_up_is_as_large_as_any(is_fixed):
-    (batch,) = with_groups([Batch(np.array([1, FILLER]))], GROUPS, is_fixed=is_fixed)
-    real = [1, FILLER, FILLER] if is_fixed else [1]
-    assert batch.rows.tolist() == [*real, FILLER, FILLER, FILLER]
+def test_groups_of_one_size_have_whole_groups_as_fillers(is_fixed):
+    groups = np.repeat(np.arange(4), 3)
+    batches = [Batch(np.array([1, FILLER])), Batch(np.array([FILLER, FILLER]))]
+    first, second = with_groups(batches, groups, is_fixed=is_fixed)
+    assert first.rows.tolist() == [3, 4, 5, *([FILLER] * 3 if is_fixed else [])]
+    assert second.rows.tolist() == [FILLER] * (6 if is_fixed else 3)

@@ -18,15 +18,30 @@ PAIRS = [
 
 
 @pytest.fixture
-def experiment(tmp_path):
-    """Builds a config of a task for rows; keyword arguments are keys of `data`."""
+def write(tmp_path):
+    """Writes rows into a file; returns its name."""
 
-    def build(task, **data):
+    def rows_of(name, rows):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(text, "utf-8")
+        return f"{name}.jsonl"
+
+    return rows_of
+
+
+@pytest.fixture
+def experiment(tmp_path, write):
+    """Builds a config of a task for rows; keyword arguments are keys of `data`.
+
+    `files` are those of train, as they stand in a config.
+    """
+
+    def build(task, files=None, **data):
         for name in ("train", "validation", "test"):
             if isinstance(data.get(name), list):
-                text = "".join(json.dumps(row) + "\n" for row in data[name])
-                (tmp_path / f"{name}.jsonl").write_text(text, "utf-8")
-                data[name] = f"{name}.jsonl"
+                data[name] = write(name, data[name])
+        if files:
+            data["train"] = files
         return build_config(
             {"name": "x", "output_dir": "x", "task": task, "backbone": {"preset": "minilm"}}
             | {"data": {"dir": str(tmp_path), **data}}
@@ -59,8 +74,13 @@ def test_score_that_is_missing_or_no_number(experiment):
     with pytest.raises(DataError, match="has no column 'score'"):
         read(config)
     config = experiment(train=[PAIRS[0] | {"label": "much"}], **similarity("cosine"))
-    with pytest.raises(DataError, match="the label is 'much'; expected a number"):
+    with pytest.raises(DataError, match="the score is 'much'; expected a number"):
         read(config)
+
+
+def test_score_of_several_columns(experiment):
+    with pytest.raises(ConfigError, match="data.columns.label names 2 columns, 'label', 'other'"):
+        read(experiment(train=PAIRS, **similarity("cosine", label=["label", "other"])))
 
 
 def test_pairs_alone_train_without_their_scores(experiment):
@@ -80,6 +100,44 @@ def test_triplets(experiment, loss):
     examples = read(experiment(train=PAIRS, **similarity(loss, negative="other")))
     assert examples.texts["negative"] == ["a car", "a bus", "a map"]
     assert examples.labels is None
+
+
+def test_triplets_are_validated_on_pairs(experiment, write):
+    path = write("pairs", [{name: row[name] for name in ("text", "text_pair")} for row in PAIRS])
+    config = experiment(
+        train=PAIRS,
+        validation={"path": path, "columns": {"negative": None}},
+        **similarity("triplet", negative="other"),
+    )
+    splits = load_splits(config)
+    assert list(splits["train"].texts) == ["text", "text_pair", "negative"]
+    assert list(splits["validation"].texts) == ["text", "text_pair"]
+
+
+def test_files_of_pairs_and_of_triplets(experiment, write):
+    files = [
+        write("triplets", PAIRS),
+        {"path": write("pairs", PAIRS), "columns": {"negative": None}},
+    ]
+    for order in (files, files[::-1]):
+        config = experiment(files=order, **similarity("in_batch_negatives", negative="other"))
+        with pytest.raises(DataError, match="All files of a split need the same ones"):
+            read(config)
+
+
+def test_negative_that_is_missing_in_some_rows(experiment):
+    rows = [*PAIRS, {**PAIRS[0], "other": None}]
+    data = similarity("in_batch_negatives", negative="other")
+    with pytest.raises(DataError, match=r"train\.jsonl:4: the negative is empty"):
+        read(experiment(train=rows, **data))
+    assert len(read(experiment(train=rows, empty_text="skip", **data))) == 3
+
+
+@pytest.mark.parametrize("cell", [["a car", "a bus"], {"a": 1}])
+def test_cells_that_hold_no_text(experiment, cell):
+    rows = [PAIRS[0], {**PAIRS[1], "other": cell}]
+    with pytest.raises(DataError, match=r"jsonl:2: the column 'other' holds .*; expected a text"):
+        read(experiment(train=rows, **similarity("in_batch_negatives", negative="other")))
 
 
 def test_equal_texts_stay_on_one_side(experiment):
@@ -134,7 +192,26 @@ def test_rows_of_queries_and_passages(experiment):
 def test_queries_told_apart_by_their_number(experiment):
     rows = [row | {"id": number // 2} for number, row in enumerate(QUERIES)]
     examples = read(experiment(train=rows, columns={"query_id": "id"}, **RANKING))
-    assert [query for query, _ in examples.labels] == [0, 0, 1, 1, 2]
+    assert [query for query, _ in examples.labels] == ["0", "0", "1", "1", "2"]
+
+
+def test_candidates_of_a_query_in_two_files(experiment, write, tmp_path):
+    """The number of a query in one file is text in another."""
+    (tmp_path / "b.csv").write_text("query,passage,relevance,id\nq1,f,1,7\n", "utf-8")
+    files = [write("a", [{**QUERIES[0], "id": 7}]), "b.csv"]
+    examples = read(experiment(files=files, columns={"query_id": "id"}, **RANKING))
+    assert [query for query, _ in examples.labels] == ["7", "7"]
+
+
+def test_query_without_an_id(experiment):
+    rows = [{**row, "id": number or None} for number, row in enumerate(QUERIES)]
+    with pytest.raises(DataError, match=r"train\.jsonl:1: the query has no id"):
+        read(experiment(train=rows, columns={"query_id": "id"}, **RANKING))
+
+
+def test_relevance_that_is_no_number(experiment):
+    with pytest.raises(DataError, match=r"jsonl:1: the relevance is 'yes'; expected a number"):
+        read(experiment(train=[QUERIES[0] | {"relevance": "yes"}], **RANKING))
 
 
 @pytest.mark.parametrize("most", [2, 3])
@@ -204,6 +281,13 @@ def test_questions_with_the_paragraphs_of_their_article(read_squad):
     assert set(examples.texts["query"]) == {"what ?"}
     assert examples.counts == {"questions without an answer left out": 1}
     assert set(examples.groups) == {"article 0", "article 1"}
+
+
+def test_questions_of_two_files_without_ids(experiment, write):
+    row = {"question": "what ?", "context": "one is", "answers": ["one"], "title": "a"}
+    files = [write(name, [row, row | {"context": f"two {name}"}]) for name in "ab"]
+    rows = read(experiment(files=files, **RANKING))
+    assert len(by_query(rows)) == 4
 
 
 def test_paragraphs_are_drawn_and_filled_up_from_other_articles(read_squad):

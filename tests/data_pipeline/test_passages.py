@@ -5,7 +5,8 @@ import pytest
 from tfft.config import build_config
 from tfft.data.examples import load_examples
 from tfft.data.fields import build_reader, raw_texts
-from tfft.data.passages import join_texts, with_masks
+from tfft.data.passages import join_texts, passage_size, with_masks
+from tfft.data.splits import load_splits
 from tfft.data.user_files import describe_user_file
 from tfft.errors import DataError
 
@@ -65,3 +66,17 @@ def test_file_of_blanks(experiment, tmp_path):
     (tmp_path / "a.txt").write_text("\n \n", "utf-8")
     with pytest.raises(DataError, match=r"a\.txt has no rows"):
         read(experiment())
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_share_of_little_text(experiment, tmp_path, split):
+    """Passages are then shorter, or there would be none to draw."""
+    (tmp_path / "a.txt").write_text("\n".join(f"line {n} of it" for n in range(60)), "utf-8")
+    config = experiment()
+    data = config.data.model_copy(update={f"{split}_fraction": 0.1})
+    splits = load_splits(config.model_copy(update={"data": data}))
+    drawn = splits.pop(split)
+    assert len(drawn) == 2 and 16 <= len(splits["train"]) <= 18
+    assert len(read(config)) == 1
+    long = ["word " * 1000] * 90
+    assert passage_size(long) == 4096

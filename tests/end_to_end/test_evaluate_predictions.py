@@ -212,6 +212,8 @@ def test_chinese_by_character(file, scores):
         (["{answers}"], "one column, expected two or more"),
         (["{json}"], "give those with --data"),
         (["{json}", "--data", "{gold}"], "this is not JSON"),
+        (["{scores}"], "has answers of another task ('score')"),
+        (["{scores}", "--data", "{gold}"], "score a run of any task with --run DIR --data FILE"),
         (["{both}", "--by-character"], "--by-character is for answers to questions"),
         (["{both}", "--split", "test"], "belong to --run"),
         (["{both}", "--set", "header=false"], "belong to --run"),
@@ -226,6 +228,7 @@ def test_mistakes_are_clear(file, run, arguments, message):
         "short": file("short", "in O\nYork B-place\n"),
         "gold": file("gold.json", GOLD),
         "json": file("answers.json", {"when": "1842"}),
+        "scores": file("scores.jsonl", '{"query": "a", "passage": "b", "score": 0.5}\n'),
     }
     assert message in run(*(part.format(**files) for part in arguments), code=2)
 

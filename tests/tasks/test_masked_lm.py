@@ -122,6 +122,25 @@ def test_given_masks_stay_and_are_asked_alone(encoder, mask):
     assert flags.any() and not found["is_given"].any() and not flags[0, [2, 9]].any()
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm_roberta", "albert", "deberta_v3"])
+def test_no_special_piece_is_covered_or_stands_in_a_pieces_place(tiny_encoders, family):
+    """Of a family whose mask is not among KerasHub's special pieces neither."""
+    encoder = tiny_encoders[family]
+    rows = tokenize_texts(MaskedLM(), encoder, {"text": ["[MASK] film [MASK] was [MASK]"] * 32})
+    layer = MaskedLM(mask_fraction=0.5).build_model(encoder).get_layer("mask")
+    dense = {name: values.numpy() for name, values in features(encoder, rows).items()}
+    _, flags = covered(encoder, rows, layer, True)
+    mask_id = encoder.tokenizer.mask_token_id
+    assert flags.any() and not flags[dense["token_ids"] == mask_id].any()
+    special = {*encoder.tokenizer.special_token_ids, mask_id}
+    assert not special & set(layer.others.tolist())
+
+
+def test_the_baseline_is_not_pretrained(build_tiny_encoder):
+    with pytest.raises(ConfigError, match="bilstm is the baseline"):
+        MaskedLM().build_model(build_tiny_encoder("bilstm"))
+
+
 def test_many_given_masks(encoder):
     layer = MaskPieces(mask_id=4, special_ids=[0, 1, 2, 3, 4], vocabulary_size=9)
     ids = np.array([[2, *[4] * 28, 3]], "int32")

@@ -231,9 +231,10 @@ def _sha256(path: Path) -> str:
 def _check_directory(path: str) -> None:
     names = set(os.listdir(path))
     if "config.json" not in names:
+        hint = f" The backbone of a run is {path}/preset." if "preset" in names else ""
         raise ConfigError(
             f"backbone.preset: the directory {path} has no config.json. Expected a KerasHub preset "
-            "or a Hugging Face model."
+            f"or a Hugging Face model.{hint}"
         )
     try:
         is_keras = "registered_name" in json.loads(Path(path, "config.json").read_bytes())

@@ -171,19 +171,29 @@ def with_groups(batches: Sequence[Batch], groups: np.ndarray, *, is_fixed: bool)
         batches: as the functions above plan them, with a length for each group.
         groups: int (rows,), the number of each row's group, from 0 on; rows of a group stand
             together in a batch, in their order.
-        is_fixed: whether all batches must have one size: smaller groups are then filled up. A group
-            that is FILLER always has the size of the largest.
+        is_fixed: whether batches must have few sizes: as if all groups were as large as the
+            smallest, twice as large, and so on up to the largest. What is missing is filled up.
     """
     order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(groups))[:-1])
-    largest = np.full(max(map(len, members)), FILLER)
+    sizes = np.bincount(groups)
+    members = np.split(order, np.cumsum(sizes)[:-1])
 
-    def rows_of(group: int) -> np.ndarray:
-        rows = order[:0] if group == FILLER else members[group]
-        fills_up = is_fixed or group == FILLER
-        return np.concatenate([rows, largest[len(rows) :]]) if fills_up else rows
+    def rows_of(batch: Batch) -> np.ndarray:
+        rows = np.concatenate([order[:0], *(members[n] for n in batch.rows if n != FILLER)])
+        # A batch without rows has as many that are none as one small group.
+        least = len(rows) or int(sizes.min())
+        total = rows_of_groups(least, len(batch.rows), sizes) if is_fixed else least
+        return np.concatenate([rows, np.full(total - len(rows), FILLER)])
 
-    return [Batch(np.concatenate([*map(rows_of, b.rows)]), b.length) for b in batches]
+    return [Batch(rows_of(batch), batch.length) for batch in batches]
+
+
+def rows_of_groups(least: int, num_groups: int, sizes: np.ndarray) -> int:
+    """The rows of a batch of groups that has at least so many; see `with_groups`."""
+    size = int(sizes.min())
+    while size * num_groups < least:
+        size *= 2
+    return min(size, int(sizes.max())) * num_groups
 
 
 def empty_batch(batch_size: int, declared: Sequence[int]) -> Batch:

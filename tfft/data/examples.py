@@ -10,7 +10,9 @@ import numpy as np
 
 from tfft.config import Columns, Data, DataFile, FileOptions
 from tfft.data.cleaning import clean
+from tfft.data.json_text import kind_of
 from tfft.data.sources import ReadOptions, Table, read_table, read_tables
+from tfft.data.table import listed
 from tfft.errors import DataError
 
 
@@ -145,9 +147,19 @@ def load_examples(data: Data, split: str, read: Reader) -> Examples:
 
 
 def join_examples(parts: Sequence[Examples]) -> Examples:
-    """The rows of several files, one after the other."""
+    """The rows of several files, one after the other.
+
+    Raises:
+        DataError: they do not have the same texts.
+    """
     if len(parts) == 1:
         return parts[0]
+    for part in parts:
+        if part.texts.keys() != parts[0].texts.keys():
+            raise DataError(
+                f"{part.path} has the texts {listed(part.texts)}, but {parts[0].path} has "
+                f"{listed(parts[0].texts)}. All files of a split need the same ones."
+            )
     weighted = any(part.sample_weight is not None for part in parts)
     weights = [
         np.ones(len(p), "float32") if p.sample_weight is None else p.sample_weight for p in parts
@@ -181,8 +193,10 @@ def without_empty_texts(examples: Examples, *, refuse: bool, what: str = "rows i
     if not empty:
         return examples
     if refuse:
+        names = [name for name, texts in examples.texts.items() if not texts[empty[0]].strip()]
+        what_is = names[0] if len(fields) > 1 else "text"
         raise DataError(
-            f"{examples.where(empty[0])}: the text is empty (so are {len(empty)} of "
+            f"{examples.where(empty[0])}: the {what_is} is empty (so are {len(empty)} of "
             f"{len(examples)} {what}). Give it a text, or set data.empty_text: skip."
         )
     kept = examples.take(np.delete(np.arange(len(examples)), empty))
@@ -194,8 +208,20 @@ def _joined(parts: Sequence[list[Any] | None]) -> list[Any] | None:
 
 
 def joined_columns(table: Table, columns: Any, cleaning: Sequence[str]) -> list[str]:
-    """The texts of a column, cleaned; several columns are joined with a blank."""
-    parts = [table.column(name) for name in (columns if isinstance(columns, list) else [columns])]
+    """The texts of a column, cleaned; several columns are joined with a blank.
+
+    Raises:
+        DataError: there is no such column, or a cell holds no text.
+    """
+    names = columns if isinstance(columns, list) else [columns]
+    parts = [table.column(name) for name in names]
+    for name, part in zip(names, parts, strict=True):
+        for row, cell in enumerate(part):
+            if isinstance(cell, (list, dict, bytes)):
+                raise DataError(
+                    f"{table.where(row)}: the column {name!r} holds {kind_of(cell)}; expected a "
+                    "text."
+                )
     joined = [
         " ".join("" if cell is None else str(cell) for cell in row)
         for row in zip(*parts, strict=True)

@@ -9,7 +9,7 @@ from tfft.config import Data, DataFile, Experiment
 from tfft.data.examples import Examples, Reader, joined_columns, read_weights
 from tfft.data.label_columns import read_label_columns, read_numbers, tenths
 from tfft.data.pairs import read_similarity
-from tfft.data.passages import join_texts, with_masks
+from tfft.data.passages import PASSAGE_CHARACTERS, join_texts, passage_size, with_masks
 from tfft.data.queries import read_ranking
 from tfft.data.questions import read_questions
 from tfft.data.table import Table, listed
@@ -269,7 +269,12 @@ def read_masked_lm(task: Any, data: Data, label_names: Sequence[str] | None) -> 
         counts = {}
         if task.join_lines:
             counts["texts joined to passages"] = len(texts)
-            texts, first = join_texts(texts)
+            # Shares are drawn of passages. (Where rows are not kept, these are not all texts.)
+            has_shares = data.validation_fraction + data.test_fraction > 0
+            is_drawn_from = needs_weights and has_shares and not data.is_streamed
+            texts, first = join_texts(
+                texts, passage_size(texts) if is_drawn_from else PASSAGE_CHARACTERS
+            )
             places = [places[row] for row in first]
         examples = Examples({"plain_text": texts}, None, None, places, table.path, counts=counts)
         return replace(examples, strata=[""] * len(texts))

@@ -30,4 +30,5 @@ def parse_json(text: str, name: str, *, first_line: int = 1) -> Any:
 def kind_of(value: Any) -> str:
     """What a value is called in a message, such as `an object`."""
     kinds = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
+    kinds[bytes] = "bytes"
     return kinds.get(type(value), "null" if value is None else "a number")

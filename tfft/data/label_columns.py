@@ -9,7 +9,8 @@ import numpy as np
 
 from tfft.config import DataFile
 from tfft.data.sources import Table
-from tfft.errors import DataError
+from tfft.data.table import listed
+from tfft.errors import ConfigError, DataError
 
 _NO = frozenset(["", "0", "false", "no"])
 _YES = frozenset(["1", "true", "yes"])
@@ -48,12 +49,23 @@ def read_label_columns(
     ]
 
 
-def read_numbers(table: Table, column: Any) -> list[float]:
+def read_numbers(table: Table, column: Any, *, what: str = "label") -> list[float]:
     """Reads a number for each row.
+
+    Args:
+        table: what was read.
+        column: one, by name or position.
+        what: the numbers are called in messages.
 
     Raises:
         DataError: a cell that is no finite number.
+        ConfigError: several columns.
     """
+    if isinstance(column, list):
+        raise ConfigError(
+            f"data.columns.label names {len(column)} columns, {listed(map(str, column))}; expected "
+            "one, with a number in each row."
+        )
     numbers = []
     for row, cell in enumerate(table.column(column)):
         try:
@@ -61,7 +73,7 @@ def read_numbers(table: Table, column: Any) -> list[float]:
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            raise DataError(f"{table.where(row)}: the label is {cell!r}; expected a number.")
+            raise DataError(f"{table.where(row)}: the {what} is {cell!r}; expected a number.")
         numbers.append(number)
     return numbers
 

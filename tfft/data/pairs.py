@@ -32,11 +32,11 @@ def read_similarity(task: Any, data: Data, label_names: Sequence[str] | None) ->
         label: Any = columns.label
         scores = None
         if with_labels:
-            _check_columns(task.loss, file, is_scored=is_scored)
+            _check_columns(task.loss, file, is_scored=is_scored, is_train=is_train)
             names["text_pair"] = columns.text_pair
             may_be_scored = not is_train and (table.has(label) or label != SCORE)
             if is_scored or may_be_scored:
-                scores = read_numbers(table, label)
+                scores = read_numbers(table, label, what="score")
             elif columns.negative is not None:
                 names["negative"] = columns.negative
         texts = {
@@ -50,14 +50,14 @@ def read_similarity(task: Any, data: Data, label_names: Sequence[str] | None) ->
     return read
 
 
-def _check_columns(loss: str, file: DataFile, *, is_scored: bool) -> None:
+def _check_columns(loss: str, file: DataFile, *, is_scored: bool, is_train: bool) -> None:
     columns = file.columns
     if columns.text_pair is None:
         raise ConfigError(
             "task similarity learns from pairs of texts: name the column of the second ones in "
             "data.columns.text_pair."
         )
-    if loss == "triplet" and columns.negative is None:
+    if loss == "triplet" and is_train and columns.negative is None:
         raise ConfigError(
             "task.loss: triplet learns from triplets: name the column of the texts that are unlike "
             "the first ones in data.columns.negative, or choose another loss."

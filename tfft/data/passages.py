@@ -6,9 +6,16 @@ from tfft.data.table import cut
 
 # About 900 pieces of English: the last row of a passage, which is not full, is one of eight or so.
 PASSAGE_CHARACTERS = 4096
+# Where a share of them is drawn, there are at least about so many.
+FEWEST_PASSAGES = 20
 # Of a text with a mask.
 SHOWN_WORDS = 16
 MASK = "[MASK]"
+
+
+def passage_size(texts: Sequence[str]) -> int:
+    """How many characters a passage has of which shares are drawn: fewer where there is little."""
+    return min(PASSAGE_CHARACTERS, sum(map(len, texts)) // FEWEST_PASSAGES)
 
 
 def join_texts(

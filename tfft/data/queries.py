@@ -8,7 +8,7 @@ import numpy as np
 from tfft.config import Data, DataFile
 from tfft.data.cleaning import clean
 from tfft.data.examples import Examples, Reader, joined_columns
-from tfft.data.label_columns import read_numbers
+from tfft.data.label_columns import label_text, read_numbers
 from tfft.data.questions import given_answers
 from tfft.data.table import Table
 from tfft.errors import DataError
@@ -37,12 +37,27 @@ def read_ranking(task: Any, data: Data, label_names: Sequence[str] | None) -> Re
         if not with_labels:
             return Examples(texts, None, None, places, table.path)
         relevance = read_relevance(table, columns.relevance)
-        ids = texts["query"] if columns.query_id is None else table.column(columns.query_id)
+        ids = texts["query"] if columns.query_id is None else read_ids(table, columns.query_id)
         labels = list(zip(ids, relevance, strict=True))
         examples = Examples(texts, labels, None, places, table.path, groups=ids)
         return examples.take(choose_candidates(ids, relevance, file.candidates))
 
     return read
+
+
+def read_ids(table: Table, column: str | int) -> list[str]:
+    """The id of each row's query as text: 7 in one file is "7" in another.
+
+    Raises:
+        DataError: a row has none.
+    """
+    ids = [label_text(cell) for cell in table.column(column)]
+    if "" in ids:
+        raise DataError(
+            f"{table.where(ids.index(''))}: the query has no id. Each row needs one, or leave out "
+            "data.columns.query_id: rows with the same query then belong together."
+        )
+    return ids
 
 
 def read_relevance(table: Table, column: str | int) -> list[float]:
@@ -51,7 +66,7 @@ def read_relevance(table: Table, column: str | int) -> list[float]:
     Raises:
         DataError: one is no number of 0 or more.
     """
-    relevance = read_numbers(table, column)
+    relevance = read_numbers(table, column, what="relevance")
     for row, number in enumerate(relevance):
         if number < 0:
             raise DataError(
@@ -106,7 +121,10 @@ def candidates_of_questions(
     questions = clean(table.column("question"), cleaning)
     contexts = clean(table.column("context"), cleaning)
     titles = table.column("title") if table.has("title") else contexts
-    ids = table.column("id") if table.has("id") else list(range(table.rows))
+    places = [table.where(row) for row in range(table.rows)]
+    given = map(label_text, table.column("id")) if table.has("id") else [""] * table.rows
+    # No question of another file stands at the same place.
+    ids = [each or place for each, place in zip(given, places, strict=True)]
     articles = Articles(titles, contexts)
     passages = [[contexts[r], *articles.others(titles[r], contexts[r], most)] for r in asked]
     rows = [row for row, of_row in zip(asked, passages, strict=True) for _ in of_row]
@@ -122,7 +140,7 @@ def candidates_of_questions(
             for place in range(len(of_row))
         ],
         None,
-        [table.where(row) for row in rows],
+        [places[row] for row in rows],
         table.path,
         counts={"questions without an answer left out": left_out} if left_out else {},
         # What is asked about an article is not parted: its paragraphs are candidates of each.

@@ -83,15 +83,21 @@ class MaskedLM:
             piece; see `tfft.tasks.masked_pieces`.
 
         Raises:
-            ConfigError: the encoder has no tokenizer, or that no mask.
+            ConfigError: the encoder has no tokenizer, or that no mask; or it is the baseline.
         """
         encoder = Encoder.around(encoder)
+        if encoder.family_name == "bilstm":
+            raise ConfigError(
+                "masked_lm is for encoders that are to be pretrained; bilstm is the baseline "
+                "without. Choose another backbone.preset."
+            )
         vocabulary, mask_id = find_vocabulary(encoder), find_mask(encoder)
         kind, backbone = encoder.family.vocabulary, encoder.backbone
         # Some published tables have more rows than there are pieces.
         spare = [""] * (backbone.token_embedding.input_dim - len(vocabulary))
         self._pieces = [*readable_pieces(vocabulary, kind), *spare]
-        special = [*encoder.tokenizer.special_token_ids, _unknown_id(encoder)]
+        # KerasHub does not count XLM-RoBERTa's mask among them.
+        special = [*encoder.tokenizer.special_token_ids, mask_id, _unknown_id(encoder)]
         mask = MaskPieces(
             mask_id=mask_id,
             special_ids=[number for number in special if number is not None],

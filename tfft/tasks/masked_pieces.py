@@ -47,6 +47,9 @@ class MaskPieces(keras.layers.Layer):
         word_marks: to choose whole words: which pieces go on with the word before them, and which
             are words by themselves, two lists of bool (vocabulary_size,).
 
+    Attributes:
+        others: int32, the pieces that can stand in a piece's place.
+
     Call it with the features of an encoder. It returns a dict: `token_ids` int32 (B, L), what the
     encoder is to see; `places` and `right` int32 (B, K), where pieces were chosen and what they
     were; `is_covered` and `is_given` float32 (B, K), both 0 where fewer were chosen; and `slots`
@@ -67,7 +70,7 @@ class MaskPieces(keras.layers.Layer):
         self.mask_id = mask_id
         self.fraction = fraction
         self._is_special = np.isin(np.arange(vocabulary_size), special_ids)
-        self._others = np.flatnonzero(~self._is_special).astype("int32")
+        self.others = np.flatnonzero(~self._is_special).astype("int32")
         self._word_marks = None if word_marks is None else [np.array(m) for m in word_marks]
         self.seed_generator = keras.random.SeedGenerator()
         self.built = True
@@ -94,7 +97,7 @@ class MaskPieces(keras.layers.Layer):
         slots = ops.argsort(order, axis=1)
         is_covered = ops.logical_and(_along(is_chosen, slots), ops.logical_not(is_given))
         covered = cover_pieces(
-            ids, is_covered, numbers[..., 1:], mask_id=self.mask_id, others=self._others
+            ids, is_covered, numbers[..., 1:], mask_id=self.mask_id, others=self.others
         )
         places = order[:, : self._most(ops.shape(ids)[1], training)]
         return {

@@ -47,7 +47,7 @@ class Ranking:
             raise DataError(
                 f"{examples.path}: {'none' if not relevant else 'each'} of the {len(examples)} "
                 "passages is relevant to its query: there is nothing to tell apart. Check "
-                "data.columns.relevance."
+                "data.columns.relevance; for questions with one paragraph each set data.candidates."
             )
 
     def counts(self, examples: Examples) -> dict[str, int]:
