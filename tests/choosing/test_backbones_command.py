@@ -96,7 +96,10 @@ def test_ranks_who_knows_the_texts_first(run, write_run, knowing, foreign, data)
     assert "Tried on 80 of the 160 rows of data.csv." in captured.out
     assert "note: runs/foreign/preset does not know 100% of the pieces" in captured.out
     assert "presets: not on this disk" in captured.out
-    assert captured.out.endswith("backbone: {preset: runs/knowing/preset}\n")
+    assert captured.out.endswith(
+        "backbone: {preset: runs/knowing/preset, sequence_length: 16}\nor beside --config FILE: "
+        "--set backbone.preset=runs/knowing/preset --set backbone.sequence_length=16\n"
+    )
     assert "trying runs/knowing/preset" in captured.err
 
 
@@ -115,6 +118,8 @@ def test_the_ranking_as_json(run, write_run, knowing, data):
     (candidate,) = values["candidates"]
     assert values["sample"] == {"path": "data.csv", "rows": 80, "of": 160, "left_out": 0}
     assert values["ranked_by"] == "macro_f1"
+    best = {"preset": "runs/knowing/preset", "sequence_length": 16}
+    assert values["settings_of_the_best"] == best
     assert candidate["scores"]["macro_f1"]["mean"] > 0.8
     assert candidate["unknown"] == 0.0 and candidate["warnings"] == []
     assert values["counted_characters"].keys() == {"macro_f1", "accuracy"}
@@ -126,6 +131,8 @@ def test_a_run_that_was_trained_on_the_rows_is_not_tried(run, write_run, knowing
     write_run("learned", knowing, train="data.csv")
     output = run("--for", "data.csv", *SMALL).out
     assert "not tried: runs/learned/preset: it was trained on these rows" in output
+    output = run("--for", "data.csv", *SMALL, "--candidates", "runs/learned/preset").out
+    assert "note: runs/learned/preset was trained on these rows" in output
 
 
 def test_counted_characters_that_pass_every_candidate(run, write_run, foreign, data):
@@ -142,7 +149,7 @@ def test_a_config_and_its_command(run, write_run, knowing, data):
     output = run("--config", "mine.yaml", "--set", "data.train=data.csv", *SMALL).out
     assert output.endswith(
         "python -m tfft.fit --config mine.yaml --set data.train=data.csv "
-        "--set backbone.preset=runs/knowing/preset\n"
+        "--set backbone.preset=runs/knowing/preset --set backbone.sequence_length=16\n"
     )
 
 
@@ -151,6 +158,31 @@ def test_a_candidate_that_cannot_be_loaded(run, write_run, knowing, data):
     (data.parent / "empty").mkdir()
     output = run("--for", "data.csv", *SMALL, "--candidates", "runs/knowing/preset,empty").out
     assert "not tried: empty: backbone.preset: the directory empty has no config.json" in output
+
+
+def test_a_candidate_whose_files_are_broken(run, write_run, knowing, data):
+    write_run("knowing", knowing)
+    broken = write_run("broken", knowing) / "preset"
+    (broken / "config.json").write_text('{"registered_name": "mine>Backbone"}')
+    output = run("--for", "data.csv", *SMALL, "--candidates", f"runs/knowing/preset,{broken}").out
+    assert f"not tried: {broken}: backbone.preset: " in output
+
+
+def test_ranks_by_words(run, write_run, knowing, foreign, data):
+    write_run("foreign", foreign)
+    write_run("knowing", knowing)
+    rows = data.read_text().splitlines()[1:]
+    tags = {"animals": "B-animal", "music": "B-instrument"}
+    with (data.parent / "data.conll").open("w") as file:
+        for text, label in (row.split(",") for row in rows):
+            *words, word, number = text.split()
+            lines = [*(f"{each} O" for each in words), f"{word} {tags[label]}", f"{number} O"]
+            file.write("\n".join([*lines, "", ""]))
+    output = run("--for", "data.conll", *SMALL).out
+    first, second = (line.split() for line in output.splitlines() if " runs/" in line[:10])
+    assert first[:2] == ["1", "runs/knowing/preset"] and second[1] == "runs/foreign/preset"
+    assert float(first[2]) > 80 > float(second[2])
+    assert "entity F1" in output and "over 16" in output and "first piece" in output
 
 
 # --------------------------------------------------------------------------------------- refused
@@ -166,6 +198,9 @@ def test_a_candidate_that_cannot_be_loaded(run, write_run, knowing, data):
         (["--for", "data.csv", "--set", "columns.label=stars"], "no column 'stars'"),
         (["--for", "data.csv"], "There is nothing to try."),
         (["--for", "data.csv", "--candidates", "bert_bas_en"], "Did you mean 'bert_base_en'?"),
+        (["--for", "", "--rows", "5"], "--for"),
+        (["--family", "distilbert"], "Did you mean 'distil_bert'?"),
+        (["--language", "chinese"], "expected a code of ISO 639"),
     ],
 )
 def test_a_mistake(run, data, arguments, message):

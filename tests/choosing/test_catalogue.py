@@ -94,6 +94,14 @@ def test_a_run_has_the_languages_and_licence_of_what_it_began_from(place, write_
     assert again.description == "minilm fine-tuned for text_classification."
 
 
+def test_what_adapts_to_texts_has_not_learned_their_labels(place, write_run, knowing):
+    run = write_run("adapted", knowing, train="data.csv")
+    assert find_presets()[0].trained_on
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(f"{config}task: {{name: masked_lm}}\n")
+    assert not find_presets()[0].trained_on
+
+
 def test_a_run_of_random_weights(place, write_run, knowing):
     write_run("scratch", knowing)
     facts = find_presets()[0].facts
@@ -104,6 +112,30 @@ def test_what_cannot_be_read_is_left_out(place, write_run, knowing):
     run = write_run("broken", knowing)
     (run / "preset" / "config.json").write_text('{"registered_name": "mine>Backbone"}')
     assert not find_presets()[0].is_at_hand
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"model_type": []}', '{"model_type": "bert"}'])
+def test_a_config_that_is_none(place, write_run, knowing, content):
+    run = write_run("broken", knowing)
+    (run / "preset" / "config.json").write_text(content)
+    assert not find_presets()[0].is_at_hand
+    (named,) = find_named([str(run / "preset")], [])
+    assert named.family == "unknown"
+
+
+def test_weights_that_are_cut_off(place, fixtures):
+    broken = place / "runs" / "broken" / "preset"
+    shutil.copytree(fixtures / "huggingface" / "BertForSequenceClassification", broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    assert not find_presets()[0].is_at_hand
+
+
+def test_a_baseline_is_listed(place, write_run, build_tiny_encoder):
+    write_run("baseline", build_tiny_encoder("bilstm"))
+    first = find_presets()[0]
+    assert (first.name, first.family) == ("runs/baseline/preset", "bilstm")
+    assert first.facts.sequence_length == 0
 
 
 def test_a_download_from_hugging_face(place, fixtures):
@@ -137,7 +169,8 @@ def test_filters(place):
 
 def test_names_of_candidates(place, write_run, knowing):
     run = write_run("mine", knowing)
-    named = find_named(["bert_base_zh", str(run / "preset"), "hf://user/model"], find_presets())
+    names = ["bert_base_zh", "", f" {run / 'preset'}", "hf://user/model", "bert_base_zh"]
+    named = find_named(names, find_presets())
     assert [preset.family for preset in named] == ["bert", "bert", "unknown"]
     with pytest.raises(ConfigError, match=r"no preset or directory 'bert_base_hz'.*bert_base_zh"):
         find_named(["bert_base_hz"], find_presets())

@@ -54,8 +54,84 @@ def test_a_config_says_data_and_task(data):
 
 
 def test_a_task_that_is_not_probed(data):
-    with pytest.raises(ConfigError, match="question_answering cannot be probed yet; it can be "):
+    with pytest.raises(ConfigError, match=r"question_answering cannot be probed: .* ranking"):
         describe_data("data.csv", None, ["task.name=question_answering"])
+    with pytest.raises(ConfigError, match="question_answering cannot be probed"):
+        describe_data("dev.json", None, ["format=squad"])
+
+
+@pytest.mark.parametrize(
+    ("path", "settings", "task"),
+    [
+        ("data.conll", [], "token_classification"),
+        ("data.any", ["format=conll"], "token_classification"),
+        ("data.any", ["train.format=conll"], "token_classification"),
+        ("data.conll", ["task.name=regression"], "regression"),
+        ("data.csv", [], "text_classification"),
+        ("data.any", [], "text_classification"),
+    ],
+)
+def test_the_format_tells_the_task(place, path, settings, task):
+    (place / path).write_text("")
+    assert describe_data(path, None, settings).task.name == task
+
+
+TAGGED = "In\tO\nRome\tB-loc\n\nNo\tO\n\n"
+
+
+def test_sentences_up_to_so_many_words(place, monkeypatch):
+    (place / "data.conll").write_text(TAGGED * 40)
+    experiment = describe_data("data.conll", None, [])
+    assert len(draw_sample(experiment, 30).examples) == 30
+    monkeypatch.setattr("tfft.choosing.sample.MOST_WORDS", 45)
+    sample = draw_sample(experiment, 1000)
+    assert sum(len(tags) for tags in sample.examples.labels) <= 45
+    assert len(sample.examples) >= 22 and sample.num_rows == 80
+    monkeypatch.setattr("tfft.choosing.sample.MOST_WORDS", 1)
+    assert len(draw_sample(experiment, 1000).examples) == 10
+
+
+@pytest.mark.parametrize("content", ["No\tO\n\n" * 20, TAGGED * 4])
+def test_too_few_entities(place, content):
+    (place / "data.conll").write_text(content)
+    with pytest.raises(DataError, match="have a tag other than O"):
+        draw_sample(describe_data("data.conll", None, []), 100)
+
+
+def queries(count, candidates):
+    rows = [
+        f"q{n},p{m},{int(m == n % candidates)}" for n in range(count) for m in range(candidates)
+    ]
+    return "\n".join(["query,passage,relevance", *rows])
+
+
+def test_whole_queries_are_drawn(place):
+    (place / "data.csv").write_text(queries(40, 20) + "\nalone,p,1\n")
+    sample = draw_sample(describe_data("data.csv", None, ["task.name=ranking"]), 100)
+    asked = [query for query, _ in sample.examples.labels]
+    assert (len(asked), len(set(asked)), sample.num_rows) == (104, 13, 801)
+    assert sum(relevance for _, relevance in sample.examples.labels) == 13
+
+
+def test_too_few_queries(place):
+    (place / "data.csv").write_text(queries(9, 2))
+    with pytest.raises(DataError, match="9 queries were drawn that have both"):
+        draw_sample(describe_data("data.csv", None, ["task.name=ranking"]), 100)
+
+
+def test_pairs_with_and_without_a_score(place):
+    rows = "".join(f"a{n},b{n},{n / 20}\n" for n in range(20))
+    (place / "data.csv").write_text(f"text,other,label\n{rows}")
+    settings = ["task.name=similarity", "columns.text_pair=other"]
+    assert draw_sample(describe_data("data.csv", None, settings), 12).examples.labels is None
+    scored = draw_sample(describe_data("data.csv", None, [*settings, "task.loss=cosine"]), 12)
+    assert len(scored.examples.labels) == 12
+
+
+def test_numbers_that_are_all_equal(place):
+    (place / "data.csv").write_text("text,label\n" + "one,3\n" * 20)
+    with pytest.raises(DataError, match="20 rows were drawn, which all have the same number"):
+        draw_sample(describe_data("data.csv", None, ["task.name=regression"]), 100)
 
 
 def test_rare_labels_are_left_out(place):

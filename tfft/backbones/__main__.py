@@ -1,14 +1,15 @@
 """`python -m tfft.backbones`: lists pretrained backbones; `--for FILE` tries them on your data."""
 
 import argparse
+import re
 import sys
 import typing
 
 from tfft.cli import run_command, start_tensorflow
 from tfft.config import RandomBackbone
-from tfft.errors import ConfigError
+from tfft.errors import ConfigError, did_you_mean
 
-FAMILIES = typing.get_args(RandomBackbone.model_fields["family"].annotation)
+FAMILIES = (*typing.get_args(RandomBackbone.model_fields["family"].annotation), "bilstm")
 ROWS = 1000
 
 
@@ -19,7 +20,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Lists what backbone.preset can be. With --for or --config it tries those on "
         "this disk on a sample of your data, without training them, and ranks them.",
     )
-    parser.add_argument("--family", choices=FAMILIES, help="only those of this family")
+    parser.add_argument(
+        "--family", metavar="NAME", help=f"only those of this family: {', '.join(FAMILIES)}"
+    )
     parser.add_argument(
         "--language",
         metavar="CODE",
@@ -62,10 +65,24 @@ def main(argv: list[str] | None = None) -> int:
 
 def backbones(arguments: argparse.Namespace) -> None:
     """Does what the command's arguments say."""
-    if arguments.data or arguments.config:
+    check_filters(arguments.family, arguments.language)
+    if arguments.data is not None or arguments.config is not None:
         choose(arguments)
     else:
         list_presets(arguments)
+
+
+def check_filters(family: str | None, language: str | None) -> None:
+    """Raises ConfigError for a family or a language that there cannot be."""
+    if family is not None and family not in FAMILIES:
+        raise ConfigError(
+            f"--family: there is no family {family!r}.{did_you_mean(family, FAMILIES)} It can be "
+            f"{', '.join(FAMILIES)}."
+        )
+    if language is not None and not re.fullmatch("[a-z]{2,3}|multi", language):
+        raise ConfigError(
+            f"--language is {language!r}; expected a code of ISO 639, such as en or zh."
+        )
 
 
 def list_presets(arguments: argparse.Namespace) -> None:
@@ -97,18 +114,21 @@ def choose(arguments: argparse.Namespace) -> None:
     rows = ROWS if arguments.rows is None else arguments.rows
     if rows < 1:
         raise ConfigError(f"--rows is {rows}; expected 1 or more.")
+    from tfft.choosing.console import tell, wide_console
     from tfft.choosing.sample import describe_data, draw_sample
 
     experiment = describe_data(arguments.data, arguments.config, arguments.set)
-    sample = draw_sample(experiment, rows)
+    sample = draw_sample(experiment, rows, tell)
     start_tensorflow()
-    from tfft.choosing.catalogue import find_presets
-    from tfft.choosing.console import tell, wide_console
+    from tfft.choosing.catalogue import find_named, find_presets
     from tfft.choosing.ranking import choose_candidates, rank
     from tfft.choosing.report import as_json, print_ranking
 
-    named = arguments.candidates.split(",") if arguments.candidates else None
     presets = find_presets(arguments.family, arguments.language)
+    named = None
+    if arguments.candidates is not None:
+        # By name also what the filters leave out.
+        named = find_named(arguments.candidates.split(","), find_presets())
     ranking = rank(*choose_candidates(presets, named, sample), sample, tell)
     if arguments.json:
         print(as_json(ranking))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import kagglehub
 import keras_hub
+import safetensors
 from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
@@ -24,7 +25,15 @@ from tfft.errors import ConfigError, did_you_mean
 
 BYTES = 4  # of a number in float32
 # What a directory that somebody else wrote, or did not finish, may raise.
-UNREADABLE = (ConfigError, ValueError, OSError, KeyError)
+UNREADABLE = (
+    ConfigError,
+    ValueError,
+    OSError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    safetensors.SafetensorError,
+)
 
 
 def find_presets(family: str | None = None, language: str | None = None) -> list[Preset]:
@@ -116,7 +125,8 @@ def find_named(names: Iterable[str], known: Iterable[Preset]) -> list[Preset]:
         ConfigError: one of them is none of these.
     """
     by_name = {preset.name: preset for preset in known}
-    return [by_name.get(name) or _other(name, by_name) for name in names]
+    given = dict.fromkeys(name.strip() for name in names)
+    return [by_name.get(name) or _other(name, by_name) for name in given if name]
 
 
 def _other(name: str, known: Iterable[str]) -> Preset:
@@ -128,4 +138,8 @@ def _other(name: str, known: Iterable[str]) -> Preset:
             "It can be a preset that tfft backbones lists, an address (kaggle://..., "
             "hf://user/model), or a directory."
         )
-    return describe_run(Path(name)) if is_preset(Path(name)) else Preset(name, UNKNOWN)
+    # What is wrong with a directory is told when it is tried.
+    try:
+        return describe_run(Path(name)) if is_preset(Path(name)) else Preset(name, UNKNOWN)
+    except UNREADABLE:
+        return Preset(name, UNKNOWN)

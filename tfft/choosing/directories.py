@@ -31,7 +31,7 @@ class Preset:
         facts: numbers that are not known are 0, words "unknown".
         directory: where it is on this disk; None: it would be downloaded.
         size: bytes on this disk, or what they come to in float32.
-        trained_on: the files that the run was trained on whose backbone it is.
+        trained_on: the files whose labels the run has learned whose backbone it is.
     """
 
     name: str
@@ -78,7 +78,10 @@ def describe_run(place: Path) -> Preset:
         preset,
         description=f"{origin} fine-tuned for {experiment.task.name}.",
         facts=preset.facts._replace(languages=began.languages, licence=began.licence),
-        trained_on=training_files(experiment),
+        # A masked language model has seen no labels: it is meant for the task on these texts.
+        trained_on=frozenset()
+        if experiment.task.name == "masked_lm"
+        else training_files(experiment),
     )
 
 
@@ -127,7 +130,8 @@ def describe_directory(name: str, place: str | Path, description: str = "") -> P
 def _keras_hub(config: dict[str, Any]) -> tuple[str, dict[str, int]]:
     kind = config["registered_name"].rpartition(">")[2]
     families = {family.backbone.__name__: name for name, family in FAMILIES.items()}
-    return families[kind], config["config"]
+    # LSTMs have no positions.
+    return families[kind], {"max_sequence_length": 0, **config["config"]}
 
 
 def _hugging_face(config: dict[str, Any]) -> tuple[str, dict[str, int]]:

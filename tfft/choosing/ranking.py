@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfft.choosing.catalogue import find_named
 from tfft.choosing.directories import Preset, training_files
-from tfft.choosing.probe import build_probe, score_words
+from tfft.choosing.probe import score_counts
+from tfft.choosing.probes import build_probe
 from tfft.choosing.sample import Sample
 from tfft.choosing.trial import Trial, try_preset
 from tfft.errors import ConfigError
@@ -26,13 +26,13 @@ class Ranking:
         sample: what the candidates were tried on.
         trials: the best first.
         not_tried: by name the reason.
-        words: the scores (folds,) of counted characters, by name.
+        counts: the scores (folds,) of counted characters, by name.
     """
 
     sample: Sample
     trials: list[Trial]
     not_tried: dict[str, str]
-    words: dict[str, np.ndarray]
+    counts: dict[str, np.ndarray]
 
     @property
     def ties(self) -> list[Trial]:
@@ -41,7 +41,7 @@ class Ranking:
 
 
 def choose_candidates(
-    presets: Sequence[Preset], named: Sequence[str] | None, sample: Sample
+    presets: Sequence[Preset], named: Sequence[Preset] | None, sample: Sample
 ) -> tuple[list[Preset], dict[str, str]]:
     """What is tried, and why the rest is not.
 
@@ -49,15 +49,11 @@ def choose_candidates(
         presets: see `tfft.choosing.catalogue.find_presets`.
         named: by the user. None: all that are on this disk and have not learned the sample.
         sample: the user's rows.
-
-    Raises:
-        ConfigError: a name is unknown.
     """
     if named is not None:
-        candidates = find_named([name.strip() for name in named if name.strip()], presets)
-        chosen = {preset.name for preset in candidates}
-        rest = [preset for preset in presets if preset.name not in chosen]
-        return candidates, dict.fromkeys((preset.name for preset in rest), NOT_NAMED)
+        chosen = {preset.name for preset in named}
+        rest = [preset.name for preset in presets if preset.name not in chosen]
+        return list(named), dict.fromkeys(rest, NOT_NAMED)
     files = training_files(sample.experiment)
     at_hand = [preset for preset in presets if preset.is_at_hand]
     learned = [preset for preset in at_hand if preset.trained_on & files]
@@ -101,10 +97,8 @@ def rank(
     trials.sort(key=lambda trial: -float(np.mean(trial.ranked)))
     best = trials[0]
     trials.sort(key=lambda trial: not trial.equals(best))
-    examples = sample.examples
-    texts = [" ".join(row) for row in zip(*examples.texts.values(), strict=True)]
-    words = score_words(texts, examples.labels or [], build_probe(sample.experiment))
-    return Ranking(sample, trials, reasons, words)
+    counts = score_counts(sample.examples, build_probe(sample.experiment))
+    return Ranking(sample, trials, reasons, counts)
 
 
 def describe_not_tried(reasons: Mapping[str, str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The ranking, as a table for a person and as JSON."""
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,13 +15,13 @@ from rich.text import Text
 
 from tfft.choosing.listing import in_millions
 from tfft.choosing.probe import standard_error
+from tfft.choosing.probes import build_probe
 from tfft.choosing.ranking import Ranking, describe_not_tried
 from tfft.choosing.trial import Trial, warnings_of
 
 NOTE = (
-    "Ranked by the first score: a linear model on the mean of each text's vectors, which nothing "
-    "trains, over five folds; +- is a standard error. Fine-tuning reaches more, and can change the "
-    "order where candidates are close."
+    "Ranked by the first score: {}, which nothing trains, over five folds; +- is a standard error. "
+    "Fine-tuning reaches more, and can change the order where candidates are close."
 )
 
 
@@ -36,12 +37,13 @@ def print_ranking(
     console.print()
     console.print(_table(ranking))
     console.print()
-    say(f"{NOTE} {describe_words(ranking)}")
+    told = build_probe(ranking.sample.experiment).told
+    say(f"{NOTE.format(told)} {describe_counts(ranking)}")
     for text in [*describe_ties(ranking), *(w for t in ranking.trials for w in warnings_of(t))]:
         say(f"note: {text}")
     for text in describe_not_tried(ranking.not_tried):
         say(f"not tried: {text}")
-    say(how_to_use(ranking.trials[0].preset.name, config, overrides))
+    say(how_to_use(ranking, config, overrides))
 
 
 def describe_sample(ranking: Ranking) -> str:
@@ -60,7 +62,8 @@ def _table(ranking: Ranking) -> Table:
     table.add_column("preset", overflow="fold")
     scores = list(ranking.trials[0].scores)
     length = max(trial.rates.length for trial in ranking.trials)
-    heads = [*scores, "parameters", "unknown", "pieces a word", f"cut at {length}", "seconds"]
+    longer = "over" if ranking.trials[0].rates.in_windows else "cut at"
+    heads = [*scores, "parameters", "unknown", "pieces a word", f"{longer} {length}", "seconds"]
     for head in heads:
         table.add_column(in_words(head), justify="right")
     ties = ranking.ties
@@ -92,10 +95,10 @@ def with_error(values: np.ndarray) -> str:
     return f"{100 * np.mean(values):.1f} +- {100 * standard_error(values):.1f}"
 
 
-def describe_words(ranking: Ranking) -> str:
+def describe_counts(ranking: Ranking) -> str:
     """What counting characters alone reaches."""
     best = ranking.trials[0]
-    counted = ranking.words[best.score]
+    counted = ranking.counts[best.score]
     told = (
         f"Counted characters alone, without any of them, reach {with_error(counted)} "
         f"{in_words(best.score)}"
@@ -119,13 +122,37 @@ def describe_ties(ranking: Ranking) -> list[str]:
     ]
 
 
-def how_to_use(name: str, config: str | None, overrides: Sequence[str]) -> str:
+def settings_of_best(ranking: Ranking) -> dict[str, str | int]:
+    """The keys of `backbone` that make a config take the best candidate."""
+    best, section = ranking.trials[0], ranking.sample.experiment.backbone
+    settings: dict[str, str | int] = {"preset": best.preset.name}
+    if best.rates.length < section.sequence_length:
+        settings["sequence_length"] = best.rates.length
+    return settings
+
+
+def how_to_use(ranking: Ranking, config: str | None, overrides: Sequence[str]) -> str:
     """The lines with which the best candidate is trained."""
+    settings = settings_of_best(ranking)
+    given = [f"backbone.{name}={value}" for name, value in settings.items()]
     if config is None:
-        return f"To use the best, in your config:\nbackbone: {{preset: {name}}}"
-    settings = [*overrides, f"backbone.preset={name}"]
-    options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
+        section = ", ".join(f"{name}: {_in_yaml(value)}" for name, value in settings.items())
+        return (
+            f"To use the best, in your config:\nbackbone: {{{section}}}\n"
+            f"or beside --config FILE:{_options(given)}"
+        )
+    options = _options([*overrides, *given])
     return f"To use the best:\npython -m tfft.fit --config {shlex.quote(config)}{options}"
+
+
+def _options(settings: Sequence[str]) -> str:
+    return "".join(f" --set {shlex.quote(setting)}" for setting in settings)
+
+
+def _in_yaml(value: str | int) -> str:
+    """A value as it can stand between braces."""
+    plain = isinstance(value, int) or re.fullmatch(r"[\w./][\w./:-]*", value, re.ASCII)
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
 def as_json(ranking: Ranking) -> str:
@@ -139,8 +166,9 @@ def as_json(ranking: Ranking) -> str:
             "left_out": sample.num_left_out,
         },
         "ranked_by": ranking.trials[0].score,
+        "settings_of_the_best": settings_of_best(ranking),
         "candidates": [_plain(trial, trial in ranking.ties) for trial in ranking.trials],
-        "counted_characters": _scores(ranking.words),
+        "counted_characters": _scores(ranking.counts),
         "not_tried": ranking.not_tried,
     }
     return json.dumps(values, indent=2, ensure_ascii=False)

@@ -1,27 +1,21 @@
 """One candidate on somebody's texts: how its tokenizer cuts them, and what its vectors tell."""
 
-import contextlib
-import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from tfft.backbones.checkpoints import load_encoder
 from tfft.backbones.encoder import Encoder
-from tfft.choosing.directories import Preset
-from tfft.choosing.probe import build_probe, score_vectors, standard_error
+from tfft.choosing.directories import Preset, training_files
+from tfft.choosing.probe import score_vectors, standard_error
+from tfft.choosing.probes import build_probe
 from tfft.choosing.sample import Sample
 from tfft.data.examples import Examples
-from tfft.devices import declared_lengths
-from tfft.inference import predict_outputs, tokenize_texts
-from tfft.tasks import Task, build_task
-from tfft.text.words import split_words
+from tfft.text.words import listed_words, split_words
 
 TEXTS_AT_ONCE = 1024
 MOST_UNKNOWN = 0.05
@@ -42,6 +36,7 @@ class Rates:
         cut: share of the rows that are longer.
         longest: the most pieces that the backbone takes.
         cut_at_longest: share of the rows that are longer even than that.
+        in_windows: whether these rows go through windows, so that nothing is cut.
     """
 
     unknown: float
@@ -50,6 +45,7 @@ class Rates:
     cut: float
     longest: int
     cut_at_longest: float
+    in_windows: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +58,7 @@ class Trial:
         scores: of its probe, by name: values (folds,).
         score: the name of the one that ranks.
         seconds: that loading, computing the vectors and the probe took.
+        has_learned: whether it was trained on the labels of these rows.
     """
 
     preset: Preset
@@ -69,6 +66,7 @@ class Trial:
     scores: dict[str, np.ndarray]
     score: str
     seconds: float
+    has_learned: bool = False
 
     @property
     def ranked(self) -> np.ndarray:
@@ -93,63 +91,39 @@ def try_preset(preset: Preset, sample: Sample) -> Trial:
     longest = encoder.sequence_length
     encoder.sequence_length = min(section.sequence_length, longest)
     examples = sample.examples
-    task = build_task(sample.experiment, labels_of(examples))
-    rates = measure_rates(encoder, examples, longest)
+    apart = sample.experiment.task.name == "similarity"
+    rates = measure_rates(encoder, examples, longest, apart=apart)
     probe = build_probe(sample.experiment)
-    vectors = mean_vectors(encoder, task, examples)
-    scores = score_vectors(vectors, examples.labels or [], probe)
-    return Trial(preset, rates, scores, probe.score, time.perf_counter() - start)
+    scores = score_vectors(probe.vectors(encoder, examples), examples, probe)
+    seconds = time.perf_counter() - start
+    has_learned = bool(preset.trained_on & training_files(sample.experiment))
+    return Trial(preset, rates, scores, next(iter(scores)), seconds, has_learned)
 
 
-def labels_of(examples: Examples) -> list[str]:
-    """The names of the labels that occur."""
-    labels = examples.labels or []
-    names = {name for label in labels for name in (label if isinstance(label, list) else [label])}
-    return sorted(str(name) for name in names)
-
-
-def mean_vectors(encoder: Encoder, task: Task, examples: Examples) -> np.ndarray:
-    """The mean of the vectors of each text's pieces, float32 (rows, hidden_dim)."""
-    inputs = encoder.inputs()
-    sequence = encoder.sequence(inputs)
-    mask = ops.expand_dims(ops.cast(inputs["padding_mask"], sequence.dtype), -1)
-    means = ops.sum(sequence * mask, axis=1) / ops.sum(mask, axis=1)
-    rows = tokenize_texts(task, encoder, examples.texts)
-    lengths = declared_lengths(encoder.sequence_length, None)
-    with _without_notes():
-        return predict_outputs(keras.Model(inputs, means), rows, encoder, lengths=lengths)
-
-
-@contextlib.contextmanager
-def _without_notes() -> Iterator[None]:
-    """Hides that a function was traced anew: it is that of another candidate."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def measure_rates(encoder: Encoder, examples: Examples, longest: int) -> Rates:
+def measure_rates(
+    encoder: Encoder, examples: Examples, longest: int, *, apart: bool = False
+) -> Rates:
     """How an encoder's tokenizer cuts texts.
 
     Args:
         encoder: its `sequence_length` is what rows are cut at.
-        examples: whose texts.
+        examples: whose texts, or words.
         longest: the most pieces that the backbone takes.
+        apart: whether each text is a row of its own. Else those of an example are one.
     """
     unknown_id = encoder.tokenizer.token_to_id(encoder.family.unknown)
     unknown = pieces = words = 0
     lengths = []
     for columns in _batches(examples):
+        of_columns = []
         for texts in columns:
-            ids = encoder.pieces(texts).values
-            unknown += int(tf.reduce_sum(tf.cast(ids == unknown_id, tf.int32)))
-            pieces += int(tf.size(ids))
-            words += int(tf.size(split_words(texts).words.values))
-        lengths.append(encoder.lengths(columns).numpy())
+            ids, num_words = _pieces(encoder, texts, listed="words" in examples.texts)
+            unknown += int(tf.reduce_sum(tf.cast(ids.values == unknown_id, tf.int32)))
+            pieces += int(tf.size(ids.values))
+            words += num_words
+            of_columns.append(ids.row_lengths().numpy())
+        special = encoder.num_special(1 if apart else len(columns))
+        lengths += [each + special for each in (of_columns if apart else [sum(of_columns)])]
     row_lengths = np.concatenate(lengths)
     return Rates(
         unknown / max(pieces, 1),
@@ -158,7 +132,16 @@ def measure_rates(encoder: Encoder, examples: Examples, longest: int) -> Rates:
         float(np.mean(row_lengths > encoder.sequence_length)),
         longest,
         float(np.mean(row_lengths > longest)),
+        in_windows="words" in examples.texts,
     )
+
+
+def _pieces(encoder: Encoder, texts: Any, *, listed: bool) -> tuple[Any, int]:
+    """The pieces of texts, ragged (rows, pieces), and how many words they have."""
+    if listed:
+        words = listed_words(texts).words
+        return encoder.word_pieces(words).merge_dims(1, 2), int(tf.size(words.values))
+    return encoder.pieces(texts), int(tf.size(split_words(texts).words.values))
 
 
 def _batches(examples: Examples) -> Iterator[list[Any]]:
@@ -176,6 +159,8 @@ def warnings_of(trial: Trial) -> list[str]:
     """What should be known before a candidate is taken."""
     name, rates = trial.preset.name, trial.rates
     told = []
+    if trial.has_learned:
+        told.append(f"{name} was trained on these rows: its score says little of others.")
     if rates.unknown >= MOST_UNKNOWN:
         told.append(
             f"{name} does not know {rates.unknown:.0%} of the pieces of these texts: it learned "
@@ -186,7 +171,7 @@ def warnings_of(trial: Trial) -> list[str]:
             f"{name} cuts a word into {rates.pieces_a_word:.1f} pieces: it hardly knows the words "
             "of these texts."
         )
-    if rates.cut >= MOST_CUT:
+    if rates.cut >= MOST_CUT and not rates.in_windows:
         more = (
             f"backbone.sequence_length can be up to {rates.longest}"
             if rates.longest > rates.length
