@@ -578,9 +578,12 @@ def test_what_has_no_sense_for_the_baseline(faults, key, message):
     assert fault.startswith("c.yaml:3: ") and message in fault
 
 
-def test_frozen_layers_do_not_vanish_with_another_preset(faults):
-    text = BASE.replace("preset: minilm", "preset: minilm, freeze: 2")
-    (fault,) = faults(text, ["backbone.preset=bilstm"])
+def test_nothing_else_is_to_be_set_where_layers_were_frozen(load, faults):
+    keys = "minilm, freeze: 2, cache_frozen: true, attention_dropout: 0.1, sequence_length: 9"
+    text = BASE.replace("minilm", keys)
+    backbone = load(text, ["backbone.preset=bilstm"]).backbone
+    assert (backbone.freeze, backbone.cache_frozen, backbone.sequence_length) == (None, False, 9)
+    (fault,) = faults(text, ["backbone.preset=bilstm", "backbone.freeze=2"])
     assert "freeze does not go with preset: bilstm" in fault
 
 

@@ -119,7 +119,7 @@ def draw_sample(
     read = build_reader(experiment, find_labels(experiment))
     random = np.random.default_rng(experiment.seed)
     if experiment.task.can_stream:
-        rows = StreamedExamples(experiment.data, read, experiment.seed, Counter(note))
+        rows = StreamedExamples(experiment.data, read, experiment.seed, ReadingProgress(note))
         drawn = replace(draw_in_passing(rows, most, random), path=rows.path)
         total = len(rows)
     else:
@@ -133,7 +133,7 @@ def draw_sample(
 # -------------------------------------------------------------------------------------- drawing
 
 
-class Counter:
+class ReadingProgress:
     """Tells after every `TOLD_EVERY` rows that are read.
 
     Args:

@@ -121,18 +121,23 @@ def _backbone_kind(value: Any) -> str:
 
 
 def without_keys_of_others(section: dict[str, Any], kept: Iterable[str]) -> dict[str, Any]:
-    """A section without the keys that only other kinds of backbones have.
+    """A section without the keys that only go with other kinds of backbones.
 
-    For a preset that takes the place of the file's: `num_heads` and the like described what is no
-    longer there.
+    For a preset that takes the place of the file's: `num_heads`, `freeze` and the like described
+    what is no longer there.
 
     Args:
         section: with the new preset.
         kept: keys that stay, since they were given together with it.
     """
     known = {key for kind in KINDS.values() for key in kind.model_fields}
-    foreign = known - KINDS[_backbone_kind(section)].model_fields.keys() - set(kept)
-    return {key: value for key, value in section.items() if key not in foreign}
+    kind = _backbone_kind(section)
+    foreign = known - KINDS[kind].model_fields.keys()
+    if kind == "bilstm":
+        foreign |= NOT_OF_BILSTM.keys()
+    return {
+        key: value for key, value in section.items() if key not in foreign or key in set(kept)
+    }
 
 
 Backbone = Annotated[
