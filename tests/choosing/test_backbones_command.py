@@ -198,7 +198,6 @@ def test_ranks_by_words(run, write_run, knowing, foreign, data):
         (["--for", "data.csv", "--set", "columns.label=stars"], "no column 'stars'"),
         (["--for", "data.csv"], "There is nothing to try."),
         (["--for", "data.csv", "--candidates", "bert_bas_en"], "Did you mean 'bert_base_en'?"),
-        (["--for", "", "--rows", "5"], "--for"),
         (["--family", "distilbert"], "Did you mean 'distil_bert'?"),
         (["--language", "chinese"], "expected a code of ISO 639"),
     ],

@@ -86,8 +86,9 @@ def _cells(trial: Trial) -> list[str]:
 
 
 def in_words(score: str) -> str:
-    """`macro F1` of macro_f1."""
-    return score.replace("_", " ").replace("f1", "F1")
+    """`macro F1` of macro_f1, `nDCG at 10` of ndcg_at_10."""
+    names = {"f1": "F1", "ndcg": "nDCG", "mrr": "MRR", "spearman": "Spearman"}
+    return " ".join(names.get(word, word) for word in score.split("_"))
 
 
 def with_error(values: np.ndarray) -> str:
