@@ -26,6 +26,10 @@ class DataError(TfftError):
     """A data file is at fault: missing, undecodable, a wrong column, an unknown label."""
 
 
+class NoColumnError(DataError):
+    """A file has no such column."""
+
+
 class ExportCheckError(TfftError):
     """The exported SavedModel does not answer like the trained model."""
 

@@ -94,6 +94,7 @@ def test_ranks_who_knows_the_texts_first(run, write_run, knowing, foreign, data)
         ["2", "runs/foreign/preset"],
     ]
     assert "Tried on 80 of the 160 rows of data.csv." in captured.out
+    assert "note: 80 rows tell little" in captured.out
     assert "note: runs/foreign/preset does not know 100% of the pieces" in captured.out
     assert "presets: not on this disk" in captured.out
     assert captured.out.endswith(
@@ -116,7 +117,8 @@ def test_the_ranking_as_json(run, write_run, knowing, data):
     write_run("knowing", knowing)
     values = json.loads(run("--for", "data.csv", *SMALL, "--json").out)
     (candidate,) = values["candidates"]
-    assert values["sample"] == {"path": "data.csv", "rows": 80, "of": 160, "left_out": 0}
+    rows = {"rows": 80, "of": 160, "left_out": 0, "empty": 0}
+    assert values["sample"] == {"path": "data.csv", **rows}
     assert values["ranked_by"] == "macro_f1"
     best = {"preset": "runs/knowing/preset", "sequence_length": 16}
     assert values["settings_of_the_best"] == best
@@ -196,6 +198,8 @@ def test_ranks_by_words(run, write_run, knowing, foreign, data):
         (["--for", "data.csv", "--no-cost"], "--no-cost belongs to the list"),
         (["--for", "date.csv"], "There is no file date.csv"),
         (["--for", "data.csv", "--set", "columns.label=stars"], "no column 'stars'"),
+        (["--for", "data.csv", "--set", "columns.label=stars"], "Say which are read: --set col"),
+        (["--for", "data.csv", "--set", "task.name=ranking"], "The task is ranking; another one"),
         (["--for", "data.csv"], "There is nothing to try."),
         (["--for", "data.csv", "--candidates", "bert_bas_en"], "Did you mean 'bert_base_en'?"),
         (["--family", "distilbert"], "Did you mean 'distil_bert'?"),

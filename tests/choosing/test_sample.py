@@ -147,6 +147,12 @@ def test_too_few_rows(place):
         draw_sample(describe_data("data.csv", None, []), 100)
 
 
+def test_rows_without_a_text_are_left_out_and_counted(place):
+    (place / "data.csv").write_text("text,label\n" + "one,a\ntwo,b\n,a\n" * 10)
+    sample = draw_sample(describe_data("data.csv", None, []), 100)
+    assert (len(sample.examples), sample.num_rows, sample.num_empty) == (20, 20, 10)
+
+
 def test_one_label(place):
     (place / "data.csv").write_text("text,label\n" + "one,a\n" * 20)
     with pytest.raises(DataError, match="20 can be probed, which have 1 different labels"):

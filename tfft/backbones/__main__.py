@@ -7,10 +7,14 @@ import typing
 
 from tfft.cli import run_command, start_tensorflow
 from tfft.config import RandomBackbone
-from tfft.errors import ConfigError, did_you_mean
+from tfft.errors import ConfigError, DataError, NoColumnError, did_you_mean
 
 FAMILIES = (*typing.get_args(RandomBackbone.model_fields["family"].annotation), "bilstm")
 ROWS = 1000
+HOW_TO_READ = (
+    " Say which are read: --set columns.text=NAME --set columns.label=NAME, or --set header=false "
+    "and positions from 0. The task is {}; another one is --set task.name=NAME."
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -118,7 +122,11 @@ def choose(arguments: argparse.Namespace) -> None:
     from tfft.choosing.sample import describe_data, draw_sample
 
     experiment = describe_data(arguments.data, arguments.config, arguments.set)
-    sample = draw_sample(experiment, rows, tell)
+    try:
+        sample = draw_sample(experiment, rows, tell)
+    except NoColumnError as error:
+        hint = "" if arguments.data is None else HOW_TO_READ.format(experiment.task.name)
+        raise DataError(f"{error}{hint}") from error
     start_tensorflow()
     from tfft.choosing.catalogue import find_named, find_presets
     from tfft.choosing.ranking import choose_candidates, rank

@@ -25,6 +25,9 @@ NOTE = (
 )
 
 
+FEW_ROWS = 100
+
+
 def print_ranking(
     ranking: Ranking, console: Console, config: str | None = None, overrides: Sequence[str] = ()
 ) -> None:
@@ -39,7 +42,8 @@ def print_ranking(
     console.print()
     told = build_probe(ranking.sample.experiment).told
     say(f"{NOTE.format(told)} {describe_counts(ranking)}")
-    for text in [*describe_ties(ranking), *(w for t in ranking.trials for w in warnings_of(t))]:
+    of_trials = [text for trial in ranking.trials for text in warnings_of(trial)]
+    for text in [*describe_size(ranking), *describe_ties(ranking), *of_trials]:
         say(f"note: {text}")
     for text in describe_not_tried(ranking.not_tried):
         say(f"not tried: {text}")
@@ -52,8 +56,12 @@ def describe_sample(ranking: Ranking) -> str:
     rare = f", without {sample.num_left_out} of rare labels" if sample.num_left_out else ""
     return (
         f"Tried on {len(sample.examples):,} of the {sample.num_rows:,} rows of "
-        f"{sample.examples.path}{rare}."
+        f"{sample.examples.path}{rare}{_empty(sample.num_empty)}."
     )
+
+
+def _empty(count: int) -> str:
+    return f"; {count:,} without a text were left out" if count else ""
 
 
 def _table(ranking: Ranking) -> Table:
@@ -107,6 +115,14 @@ def describe_counts(ranking: Ranking) -> str:
     if np.mean(counted) >= np.mean(best.ranked):
         return f"{told}, no less than the best: another candidate may be worth its download."
     return f"{told}."
+
+
+def describe_size(ranking: Ranking) -> list[str]:
+    """Says so where there are too few rows to tell anything."""
+    rows = len(ranking.sample.examples)
+    if rows >= FEW_ROWS:
+        return []
+    return [f"{rows} rows tell little: with {FEW_ROWS} or more the scores would mean something."]
 
 
 def describe_ties(ranking: Ranking) -> list[str]:
@@ -165,6 +181,7 @@ def as_json(ranking: Ranking) -> str:
             "rows": len(sample.examples),
             "of": sample.num_rows,
             "left_out": sample.num_left_out,
+            "empty": sample.num_empty,
         },
         "ranked_by": ranking.trials[0].score,
         "settings_of_the_best": settings_of_best(ranking),

@@ -45,12 +45,14 @@ class Sample:
         examples: the rows that were drawn, with their labels.
         num_rows: how many there are to train on.
         num_left_out: how many were drawn, and left out since their label is too rare to be probed.
+        num_empty: how many were left out before, since a text is empty.
     """
 
     experiment: Experiment
     examples: Examples
     num_rows: int
     num_left_out: int = 0
+    num_empty: int = 0
 
 
 def describe_data(path: str | None, config: str | None, overrides: Sequence[str]) -> Experiment:
@@ -121,13 +123,14 @@ def draw_sample(
     if experiment.task.can_stream:
         rows = StreamedExamples(experiment.data, read, experiment.seed, ReadingProgress(note))
         drawn = replace(draw_in_passing(rows, most, random), path=rows.path)
-        total = len(rows)
+        total, num_empty = len(rows), rows.num_empty
     else:
         examples = load_examples(experiment.data, "train", read)
         draw = draw_queries if experiment.task.name == "ranking" else draw_rows
-        drawn, total = draw(examples, most, random), len(examples)
+        drawn = draw(examples, most, random)
+        total, num_empty = len(examples), examples.num_empty
     probed = PROBED[experiment.task.name](drawn)
-    return Sample(experiment, probed, total, len(drawn) - len(probed))
+    return Sample(experiment, probed, total, len(drawn) - len(probed), num_empty)
 
 
 # -------------------------------------------------------------------------------------- drawing

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from tfft.errors import DataError, did_you_mean
+from tfft.errors import DataError, NoColumnError, did_you_mean
 
 T = TypeVar("T")
 
@@ -95,12 +95,14 @@ class Table:
             return f"{self.path}, row {number + 1}"
         return f"{self.path}:{self.lines[row]}"
 
-    def _no_column(self, key: str | int) -> DataError:
+    def _no_column(self, key: str | int) -> NoColumnError:
         if isinstance(key, int):
             asked, hint = f"column at position {key}", " Positions count from 0."
         else:
             asked, hint = f"column {key!r}", did_you_mean(key, self.names)
-        return DataError(f"{self.path} has no {asked}. Its columns: {listed(self.names)}.{hint}")
+        return NoColumnError(
+            f"{self.path} has no {asked}. Its columns: {listed(self.names)}.{hint}"
+        )
 
 
 def cut(items: Iterable[T], size: int | None) -> Iterator[list[T]]:
