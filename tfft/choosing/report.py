@@ -113,7 +113,10 @@ def describe_counts(ranking: Ranking) -> str:
         f"{in_words(best.score)}"
     )
     if np.mean(counted) >= np.mean(best.ranked):
-        return f"{told}, no less than the best: another candidate may be worth its download."
+        return (
+            f"{told}, no less than the best: letters may be enough here, or another candidate be "
+            "worth its download."
+        )
     return f"{told}."
 
 
