@@ -140,6 +140,7 @@ def test_a_run_that_was_trained_on_the_rows_is_not_tried(run, write_run, knowing
 def test_counted_characters_that_pass_every_candidate(run, write_run, foreign, data):
     write_run("foreign", foreign)
     output = run("--for", "data.csv", *SMALL).out
+    assert "To use the best of them, in spite of its notes, in your config:" in output
     assert "no less than the best: letters may be enough here, or another candidate" in output
 
 

@@ -154,15 +154,17 @@ def settings_of_best(ranking: Ranking) -> dict[str, str | int]:
 def how_to_use(ranking: Ranking, config: str | None, overrides: Sequence[str]) -> str:
     """The lines with which the best candidate is trained."""
     settings = settings_of_best(ranking)
+    has_warnings = bool(warnings_of(ranking.trials[0]))
+    best = "the best of them, in spite of its notes" if has_warnings else "the best"
     given = [f"backbone.{name}={value}" for name, value in settings.items()]
     if config is None:
         section = ", ".join(f"{name}: {_in_yaml(value)}" for name, value in settings.items())
         return (
-            f"To use the best, in your config:\nbackbone: {{{section}}}\n"
+            f"To use {best}, in your config:\nbackbone: {{{section}}}\n"
             f"or beside --config FILE:{_options(given)}"
         )
     options = _options([*overrides, *given])
-    return f"To use the best:\npython -m tfft.fit --config {shlex.quote(config)}{options}"
+    return f"To use {best}:\npython -m tfft.fit --config {shlex.quote(config)}{options}"
 
 
 def _options(settings: Sequence[str]) -> str:
