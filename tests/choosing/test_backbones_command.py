@@ -102,6 +102,7 @@ def test_ranks_who_knows_the_texts_first(run, write_run, knowing, foreign, data)
         "--set backbone.preset=runs/knowing/preset --set backbone.sequence_length=16\n"
     )
     assert "trying runs/knowing/preset" in captured.err
+    assert "the commonest label" not in captured.out
 
 
 def test_equals_are_said_to_be_ties(run, write_run, knowing, data):
@@ -111,6 +112,16 @@ def test_equals_are_said_to_be_ties(run, write_run, knowing, data):
     rows = [line.split()[:2] for line in output.splitlines() if line.strip().startswith("1=")]
     assert rows == [["1=", "runs/one/preset"], ["1=", "runs/two/preset"]]
     assert "runs/one/preset, runs/two/preset are within one standard error" in output
+    assert "To use runs/one/preset, in your config:" in output
+
+
+def test_of_ties_the_one_is_advised_that_nothing_is_noted_of(run, write_run, knowing, data):
+    write_run("alpha", knowing, train="data.csv")
+    write_run("beta", knowing)
+    names = "runs/alpha/preset,runs/beta/preset"
+    output = run("--for", "data.csv", *SMALL, "--candidates", names).out
+    assert "1=   runs/alpha/preset" in output and "was trained on these rows" in output
+    assert "To use runs/beta/preset, in your config:" in output
 
 
 def test_the_ranking_as_json(run, write_run, knowing, data):
@@ -121,7 +132,7 @@ def test_the_ranking_as_json(run, write_run, knowing, data):
     assert values["sample"] == {"path": "data.csv", **rows}
     assert values["ranked_by"] == "macro_f1"
     best = {"preset": "runs/knowing/preset", "sequence_length": 16}
-    assert values["settings_of_the_best"] == best
+    assert values["settings_to_use"] == best
     assert candidate["scores"]["macro_f1"]["mean"] > 0.8
     assert candidate["unknown"] == 0.0 and candidate["warnings"] == []
     assert values["counted_characters"].keys() == {"macro_f1", "accuracy"}
@@ -140,7 +151,8 @@ def test_a_run_that_was_trained_on_the_rows_is_not_tried(run, write_run, knowing
 def test_counted_characters_that_pass_every_candidate(run, write_run, foreign, data):
     write_run("foreign", foreign)
     output = run("--for", "data.csv", *SMALL).out
-    assert "To use the best of them, in spite of its notes, in your config:" in output
+    assert "To use runs/foreign/preset, in spite of what is noted of it, in your" in output
+    assert "note: no candidate is clearly better than always answering the commonest" in output
     assert "no less than the best: letters may be enough here, or another candidate" in output
 
 

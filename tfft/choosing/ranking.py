@@ -1,5 +1,6 @@
 """Tries the candidates one after the other, and ranks them."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from tfft.choosing.directories import Preset, training_files
 from tfft.choosing.probe import score_counts
 from tfft.choosing.probes import build_probe
 from tfft.choosing.sample import Sample
-from tfft.choosing.trial import Trial, try_preset
+from tfft.choosing.trial import Trial, try_preset, warnings_of
 from tfft.errors import ConfigError
 
 FEW = 4
@@ -38,6 +39,21 @@ class Ranking:
     def ties(self) -> list[Trial]:
         """Those that are within one standard error of the best one, which comes first."""
         return [trial for trial in self.trials if trial.equals(self.trials[0])]
+
+    @property
+    def advised(self) -> Trial:
+        """The one of the ties that the fewest warnings are for; of these the best."""
+        return min(self.ties, key=lambda trial: len(warnings_of(trial)))
+
+    @property
+    def guess(self) -> float | None:
+        """The accuracy of always answering the commonest label; None where rows have not one."""
+        labels = self.sample.examples.labels or []
+        if self.sample.experiment.task.name != "text_classification":
+            return None
+        if any(isinstance(label, list) for label in labels):
+            return None
+        return max(Counter(labels).values()) / len(labels)
 
 
 def choose_candidates(

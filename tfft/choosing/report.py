@@ -43,7 +43,8 @@ def print_ranking(
     told = build_probe(ranking.sample.experiment).told
     say(f"{NOTE.format(told)} {describe_counts(ranking)}")
     of_trials = [text for trial in ranking.trials for text in warnings_of(trial)]
-    for text in [*describe_size(ranking), *describe_ties(ranking), *of_trials]:
+    of_sample = [*describe_size(ranking), *describe_guess(ranking), *describe_ties(ranking)]
+    for text in [*of_sample, *of_trials]:
         say(f"note: {text}")
     for text in describe_not_tried(ranking.not_tried):
         say(f"not tried: {text}")
@@ -128,6 +129,19 @@ def describe_size(ranking: Ranking) -> list[str]:
     return [f"{rows} rows tell little: with {FEW_ROWS} or more the scores would mean something."]
 
 
+def describe_guess(ranking: Ranking) -> list[str]:
+    """Says so where no candidate is clearly better than the commonest label for every row."""
+    if ranking.guess is None:
+        return []
+    accuracy = max((t.scores["accuracy"] for t in ranking.trials), key=np.mean)
+    if np.mean(accuracy) - 2 * standard_error(accuracy) > ranking.guess:
+        return []
+    return [
+        f"no candidate is clearly better than always answering the commonest label, whose accuracy "
+        f"is {100 * ranking.guess:.1f}: as they are, their vectors do not tell these labels."
+    ]
+
+
 def describe_ties(ranking: Ranking) -> list[str]:
     """Which candidates the sample does not tell apart."""
     best, *others = ranking.ties
@@ -142,9 +156,12 @@ def describe_ties(ranking: Ranking) -> list[str]:
     ]
 
 
-def settings_of_best(ranking: Ranking) -> dict[str, str | int]:
-    """The keys of `backbone` that make a config take the best candidate."""
-    best, section = ranking.trials[0], ranking.sample.experiment.backbone
+def settings_to_use(ranking: Ranking) -> dict[str, str | int]:
+    """The keys of `backbone` that make a config take the best candidate.
+
+    Of candidates that the sample does not tell apart it is the one that least is noted of.
+    """
+    best, section = ranking.advised, ranking.sample.experiment.backbone
     settings: dict[str, str | int] = {"preset": best.preset.name}
     if best.rates.length < section.sequence_length:
         settings["sequence_length"] = best.rates.length
@@ -152,19 +169,19 @@ def settings_of_best(ranking: Ranking) -> dict[str, str | int]:
 
 
 def how_to_use(ranking: Ranking, config: str | None, overrides: Sequence[str]) -> str:
-    """The lines with which the best candidate is trained."""
-    settings = settings_of_best(ranking)
-    has_warnings = bool(warnings_of(ranking.trials[0]))
-    best = "the best of them, in spite of its notes" if has_warnings else "the best"
+    """The lines with which the advised candidate is trained."""
+    settings = settings_to_use(ranking)
+    noted = ", in spite of what is noted of it" if warnings_of(ranking.advised) else ""
+    title = f"To use {settings['preset']}{noted}"
     given = [f"backbone.{name}={value}" for name, value in settings.items()]
     if config is None:
         section = ", ".join(f"{name}: {_in_yaml(value)}" for name, value in settings.items())
         return (
-            f"To use {best}, in your config:\nbackbone: {{{section}}}\n"
+            f"{title}, in your config:\nbackbone: {{{section}}}\n"
             f"or beside --config FILE:{_options(given)}"
         )
     options = _options([*overrides, *given])
-    return f"To use {best}:\npython -m tfft.fit --config {shlex.quote(config)}{options}"
+    return f"{title}:\npython -m tfft.fit --config {shlex.quote(config)}{options}"
 
 
 def _options(settings: Sequence[str]) -> str:
@@ -188,8 +205,9 @@ def as_json(ranking: Ranking) -> str:
             "left_out": sample.num_left_out,
             "empty": sample.num_empty,
         },
+        "accuracy_of_the_commonest_label": ranking.guess,
         "ranked_by": ranking.trials[0].score,
-        "settings_of_the_best": settings_of_best(ranking),
+        "settings_to_use": settings_to_use(ranking),
         "candidates": [_plain(trial, trial in ranking.ties) for trial in ranking.trials],
         "counted_characters": _scores(ranking.counts),
         "not_tried": ranking.not_tried,
