@@ -192,6 +192,7 @@ def test_for_masked_lm_a_line_has_no_label_in_front(load):
     [
         ("training: {packing: true}", "training.packing is for text_classification"),
         ("backbone: {preset: minilm, freeze: 1, cache_frozen: true}", "computes each text once"),
+        ("backbone: {preset: bilstm}", "preset: bilstm knows nothing to adapt"),
         ("task: {name: masked_lm, mask_fraction: 0.9}", "mask_fraction is 0.9"),
     ],
 )

@@ -224,6 +224,11 @@ def test_encoder_without_a_mask(build_tiny_encoder):
         MaskedLM().build_model(build_tiny_encoder().backbone)
 
 
+def test_the_baseline_knows_nothing_to_adapt(build_tiny_encoder):
+    with pytest.raises(ConfigError, match="masked_lm adapts a pretrained encoder to texts; this"):
+        MaskedLM().build_model(build_tiny_encoder("bilstm"))
+
+
 # ---------------------------------------------------------------------------------------- answers
 
 

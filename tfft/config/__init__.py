@@ -146,6 +146,15 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _baseline_fits_the_task(self) -> "Experiment":
+        if isinstance(self.task, MaskedLM) and isinstance(self.backbone, BaselineBackbone):
+            raise ValueError(
+                "masked_lm adapts a pretrained encoder to texts, but backbone.preset: bilstm knows "
+                "nothing to adapt. Name a preset, or random to train one from scratch"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _cache_fits_the_task(self) -> "Experiment":
         if self.data.is_streamed and not self.task.can_stream:
             raise ValueError(

@@ -206,8 +206,13 @@ def find_mask(encoder: Encoder) -> int:
     """The id of the mask.
 
     Raises:
-        ConfigError: the encoder has no tokenizer, or that no mask.
+        ConfigError: the encoder has no tokenizer, or that no mask; or it is the baseline.
     """
+    if encoder.family_name == "bilstm":
+        raise ConfigError(
+            "masked_lm adapts a pretrained encoder to texts; this backbone is the baseline bilstm, "
+            "which knows nothing to adapt. Name a pretrained one."
+        )
     mask_id = getattr(encoder.tokenizer, "mask_token_id", None)
     if mask_id is None:
         raise ConfigError(
