@@ -61,6 +61,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("tfft.choosing.catalogue.minilm_directory", not_installed)
+    monkeypatch.setattr("tfft.backbones.checkpoints.minilm_directory", not_installed)
     return tmp_path
 
 

@@ -215,6 +215,8 @@ def test_ranks_by_words(run, write_run, knowing, foreign, data):
         (["--for", "data.csv", "--set", "task.name=ranking"], "The task is ranking; another one"),
         (["--for", "data.csv"], "There is nothing to try."),
         (["--for", "data.csv", "--candidates", "bert_bas_en"], "Did you mean 'bert_base_en'?"),
+        (["--for", "data.csv", "--candidates", "bilstm"], "bilstm knows nothing before it is"),
+        (["--for", "data.csv", "--candidates", "minilm"], "minilm: not installed"),
         (["--family", "distilbert"], "Did you mean 'distil_bert'?"),
         (["--language", "chinese"], "expected a code of ISO 639"),
     ],

@@ -130,8 +130,13 @@ def find_named(names: Iterable[str], known: Iterable[Preset]) -> list[Preset]:
 
 
 def _other(name: str, known: Iterable[str]) -> Preset:
-    if "://" in name:
-        return Preset(name, UNKNOWN)
+    if name == "minilm" or "://" in name:
+        return Preset(name, UNKNOWN)  # how to install it is told when it is tried
+    if name in ("random", "bilstm"):
+        raise ConfigError(
+            f"--candidates: {name} knows nothing before it is trained, so there is nothing to try. "
+            "Leave it out."
+        )
     if not Path(name).is_dir():
         raise ConfigError(
             f"--candidates: there is no preset or directory {name!r}.{did_you_mean(name, known)} "
