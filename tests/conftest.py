@@ -1,5 +1,6 @@
 """What many tests share: tiny encoders, the shared data sets, and fresh processes."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -15,9 +16,28 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SENTENCES = ["The film was good, not bad.", "an unbelievable quick zebra jumped over five hxkw"]
 WORDS = ["the", "film", "was", "good", "bad", "not", "un", "##believ", "##able", ",", "."]
 
+# pytest-xdist has a process for each core: more threads in one take time from the others. Read when
+# TensorFlow and NumPy are imported, and by the processes that tests start.
+THREADS = (
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+gc.disable()  # while tests are imported; see `pytest_collection_finish`
+
 # The same examples each time, however slow the machine is.
 settings.register_profile("tfft", deadline=None, derandomize=True, database=None)
 settings.load_profile("tfft")
+
+
+def pytest_collection_finish() -> None:
+    """Looks for garbage seldom, and not in what was imported: that took a quarter of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
