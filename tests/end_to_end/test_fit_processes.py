@@ -47,7 +47,7 @@ def test_a_terminated_training_can_be_resumed(place):
 
 def test_a_reader_that_goes_does_not_end_a_training(place):
     """As in `tfft fit ... | head -1`."""
-    config = place.write_config(training={"epochs": 2})
+    config = place.write_config(training={"batch_size": 240})
     with subprocess.Popen(
         [*COMMAND, "--config", str(config)],
         env=environment(),
@@ -80,7 +80,7 @@ runpy.run_module("tfft.fit", run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def jax_run(tmp_path_factory, make_shared_place, single_run):
+def jax_run(tmp_path_factory, make_shared_place, single_run, jax_environment):
     """A run trained on JAX, in a process that loaded the preset of another run before."""
     pytest.importorskip("jax")
     place = make_shared_place(tmp_path_factory.mktemp("jax"))
@@ -94,7 +94,7 @@ def jax_run(tmp_path_factory, make_shared_place, single_run):
             *("--set", "backbone.num_layers=1"),
         ],
         cwd=ROOT,
-        env=environment(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu"),
+        env=environment(**jax_environment),
         capture_output=True,
         text=True,
         check=False,
