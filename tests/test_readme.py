@@ -40,6 +40,8 @@ TASK_SECTIONS = {
 }
 # What a block may need that the tests do not have.
 REASONS = ["installs packages", "is yours", "needs a server", "needs transformers"]
+# Else `--for` tries every run that the other commands have left.
+FEW_CANDIDATES = ["--candidates", "minilm,runs/smoke_regression/preset"]
 
 
 def blocks(language):
@@ -76,7 +78,8 @@ def run_line(line):
     if words[:2] == ["python", "-m"] and words[2].startswith("tfft."):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-            return tfft_main.load_command(words[2].removeprefix("tfft.")).main(words[3:])
+            few = FEW_CANDIDATES if "--for" in words else []
+            return tfft_main.load_command(words[2].removeprefix("tfft.")).main(words[3:] + few)
     assert words[0] == "python", f"how is this to be run? {line}"
     return subprocess.run([sys.executable, *words[1:]], check=False).returncode
 

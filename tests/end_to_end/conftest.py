@@ -101,7 +101,7 @@ def tiny_config(folder, output_dir, **sections):
         },
         "optimizer": {"learning_rate": 2e-3},
         "training": {"epochs": 1, "batch_size": 16},
-        "export": {"enabled": False, "check_texts": 20},
+        "export": {"enabled": False},
     }
     config |= sections.pop("replace", {})
     for name, value in sections.items():

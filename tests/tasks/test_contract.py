@@ -200,10 +200,10 @@ def requests_of(model: Model) -> list[Request]:
     return [*asked, Request(list(range(len(rows))), "tokens", ids)]
 
 
-# One or two of each task: a SavedModel takes seconds to write. Pairs and one label a text are
-# served in tests/serving.
+# One or two of each task: a SavedModel takes seconds to write. Pairs, one label a text and several
+# are served in tests/serving.
 ELSEWHERE = (
-    *("single", "baseline", "pair", "tags", "pair regression"),
+    *("single", "baseline", "pair", "multi_label", "tags", "pair regression"),
     *("cosent", "pointwise", "masked words"),
 )
 SERVED = [case for case in CASES if case.name not in ELSEWHERE]
