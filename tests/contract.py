@@ -153,6 +153,9 @@ class Model:
             weighted_metrics=self.task.metrics(),
             **options,
         )
+        if keras.backend.backend() == "tensorflow" and not self.keras.run_eagerly:
+            # As in a training; else the step is traced twice.
+            self.keras._symbolic_build(data_batch=batches.element_spec)
         return self.keras.fit(
             batches,
             epochs=1,

@@ -53,6 +53,9 @@ def build(build_tiny_encoder):
 
 def fit(model, epochs=1):
     data = inputs(model, IDS), LABELS
+    if not model.optimizer.built:
+        # Else TensorFlow traces the step twice: once to make these variables.
+        model.optimizer.build(model.trainable_variables)
     model.fit(*data, batch_size=4, epochs=epochs, shuffle=False, verbose=0)
 
 

@@ -253,7 +253,7 @@ def test_saved_model_answers_ids_as_the_model(case, served):
 TRAINED_ON_JAX = [
     case
     for case in CASES
-    if case.name not in ("pair", "pair regression", "baseline tags", "unanswerable", "cosent")
+    if case.name not in ("pair", "pair regression", "baseline tags", "unanswerable")
 ]
 TRAIN_ON_JAX = """
 import sys
