@@ -97,23 +97,11 @@ def build_tiny_encoder(vocabulary: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def built_encoders(build_tiny_encoder: Callable[..., Any]) -> dict[str, Any]:
-    """What `tiny_encoders` are made of."""
+def tiny_encoders(build_tiny_encoder: Callable[..., Any]) -> dict[str, Any]:
+    """One tiny encoder of each family, to be read and not to be trained."""
     from tfft.backbones.families import FAMILIES
 
     return {family: build_tiny_encoder(family) for family in FAMILIES}
-
-
-@pytest.fixture(scope="module")
-def tiny_encoders(built_encoders: dict[str, Any]) -> dict[str, Any]:
-    """One tiny encoder of each family, to be read and not to be trained.
-
-    TensorFlow Text loses a SentencePiece model when somebody sets TensorFlow's seed, as other tests
-    do: tokenizers are made anew.
-    """
-    for encoder in built_encoders.values():
-        encoder.graph_tokenizer = encoder._build_tokenizer()
-    return built_encoders
 
 
 @pytest.fixture(scope="session")
