@@ -6,7 +6,7 @@ import sys
 
 from tfft.cli import run_command, start_tensorflow
 from tfft.data.fields import raw_texts, text_fields
-from tfft.errors import ConfigError
+from tfft.errors import ConfigError, DataError
 from tfft.runs import RunDir
 
 MOST_TEXTS = 10_000
@@ -103,7 +103,13 @@ def load_columns(directory: RunDir, check_data: str | None) -> dict[str, list[st
 
     experiment = directory.experiment
     if check_data is None:
-        splits = load_splits(experiment, directory.labels)
+        try:
+            splits = load_splits(experiment, directory.labels)
+        except DataError as error:
+            raise DataError(
+                f"{error} The check asks the model texts of its own data; --check-data FILE gives "
+                "it others."
+            ) from None
         split = next(splits[s] for s in ("validation", "test", "train") if s in splits)
         return served_texts(directory, in_memory(split, MOST_TEXTS).texts)
     file = describe_user_file(experiment.data, check_data, with_labels=False)

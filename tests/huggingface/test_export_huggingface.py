@@ -5,15 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from safetensors import safe_open
 
-from tfft import huggingface
+from tfft import export, huggingface
 from tfft.backbones.checkpoints import load_encoder
-from tfft.errors import ConfigError, ExportCheckError
+from tfft.config import build_config
+from tfft.errors import ConfigError, DataError, ExportCheckError
 from tfft.huggingface import check, export_huggingface, write_model
 from tfft.inference import tokenize_texts
 from tfft.tasks import Regression, TextClassification, TokenClassification
@@ -216,6 +219,23 @@ def test_place_that_is_taken(make_run, columns, tmp_path, monkeypatch):
         export_huggingface(trained, columns(trained.task), tmp_path / "file" / "below")
 
 
+@pytest.mark.parametrize("place", [".", "../link"])
+def test_empty_directory_that_is_there_is_filled(place, make_run, columns, tmp_path, monkeypatch):
+    """It may be a volume, or where somebody stands: it cannot be replaced by another."""
+    unchecked(monkeypatch)
+    trained = make_run("bert", "single")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (tmp_path / "link").symlink_to(volume)
+    monkeypatch.chdir(volume)
+    before = volume.stat().st_ino
+    export_huggingface(trained, columns(trained.task), place, report=lambda line: None)
+    assert volume.stat().st_ino == before
+    names = {path.name for path in volume.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= names
+    assert not any("part" in name for name in names)
+
+
 def test_task_and_family_without_a_counterpart(make_run, columns):
     trained = make_run("bert", "single")
     trained.task.name = "masked_lm"
@@ -325,8 +345,6 @@ def test_process_that_fails(make_run, columns, tmp_path, monkeypatch):
 
 
 def run_export(*arguments):
-    from tfft import export
-
     return export.main([str(argument) for argument in arguments])
 
 
@@ -344,6 +362,17 @@ def test_option_of_the_other_format(arguments, message, tmp_path, capsys):
     finally:
         signal.signal(signal.SIGTERM, before)
     assert message in capsys.readouterr().err
+
+
+def test_data_of_the_run_that_are_gone(tmp_path):
+    """A run that was moved to another machine still has its model."""
+    config = {"name": "harbour", "output_dir": "run", "backbone": {"preset": "random"}}
+    experiment = build_config(config | {"data": {"dir": str(tmp_path), "train": "x.csv"}})
+    run: Any = SimpleNamespace(experiment=experiment, labels=["bad", "good"])
+    with pytest.raises(DataError, match=r"no file .*x\.csv .*--check-data FILE gives it others"):
+        export.load_columns(run, None)
+    (tmp_path / "other.csv").write_text("text\nthe river\n")
+    assert export.load_columns(run, str(tmp_path / "other.csv")) == {"text": ["the river"]}
 
 
 def test_command_that_is_terminated_leaves_nothing(tmp_path):

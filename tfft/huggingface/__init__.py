@@ -58,9 +58,10 @@ def export_huggingface(
     place = Path(place or trained.directory.path / "huggingface")
     refuse_if_taken(place)
     try:
-        above = next(path for path in place.absolute().parents if path.is_dir())
+        # In an empty directory that is there already, which may be a volume or somebody's ".".
+        above = next(path for path in (place, *place.absolute().parents) if path.is_dir())
         with tempfile.TemporaryDirectory(prefix=f"{place.name}.part.", dir=above) as aside:
-            files = Path(aside, place.name)
+            files = Path(aside, "written")
             write_model(trained, files)
             checked = None
             if can_check():
@@ -115,7 +116,10 @@ def describe_chain(crf: Any, labels: list[str]) -> dict[str, Any]:
 
 
 def _move(files: Path, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.is_dir():
-        place.rmdir()
-    files.rename(place)
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        files.rename(place)
+        return
+    # Without its config the directory is no model: it comes last.
+    for file in sorted(files.iterdir(), key=lambda file: file.name == "config.json"):
+        file.rename(place / file.name)
