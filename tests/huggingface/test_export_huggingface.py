@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from tfft import export, huggingface
 from tfft.backbones.checkpoints import load_encoder
@@ -19,7 +19,7 @@ from tfft.config import build_config
 from tfft.errors import ConfigError, DataError, ExportCheckError
 from tfft.huggingface import check, export_huggingface, write_model
 from tfft.inference import tokenize_texts
-from tfft.tasks import Regression, TextClassification, TokenClassification
+from tfft.tasks import Regression, TextClassification
 from tfft.tasks.published_heads import begin_with_head
 
 FAMILIES = ["bert", "distil_bert", "roberta"]
@@ -191,17 +191,6 @@ def test_card_says_what_is_different_and_that_nothing_was_checked(make_run, colu
     assert [path.name for path in trained.directory.path.iterdir()] == ["huggingface"]
 
 
-def test_chain_of_a_crf_stands_beside(make_run, columns, monkeypatch):
-    unchecked(monkeypatch)
-    trained = make_run("bert", "tags", TokenClassification(["O", "B-x"], crf=True))
-    said = []
-    place = export_huggingface(trained, columns(trained.task), report=said.append)
-    assert any("crf.json" in line for line in said)
-    chain = json.loads((place / "crf.json").read_text())
-    assert chain["labels"] == ["O", "B-x"]
-    np.testing.assert_allclose(chain["transitions"], trained.model.get_layer("crf").transitions)
-
-
 def test_place_that_is_taken(make_run, columns, tmp_path, monkeypatch):
     unchecked(monkeypatch)
     trained = make_run("bert", "single")
@@ -217,6 +206,17 @@ def test_place_that_is_taken(make_run, columns, tmp_path, monkeypatch):
         export_huggingface(trained, columns(trained.task), tmp_path / "file")
     with pytest.raises(ConfigError, match="cannot be written"):
         export_huggingface(trained, columns(trained.task), tmp_path / "file" / "below")
+
+
+def test_disk_that_is_full(make_run, columns, monkeypatch):
+    def fail(*args, **options):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(huggingface, "save_file", fail)
+    trained = make_run("bert", "single")
+    with pytest.raises(ConfigError, match="huggingface cannot be written: .* No space left"):
+        export_huggingface(trained, columns(trained.task))
+    assert not list(trained.directory.path.iterdir())
 
 
 @pytest.mark.parametrize("place", [".", "../link"])

@@ -9,19 +9,20 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import keras
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from tfft.backbones.safetensor_files import FILE
 from tfft.backbones.write_huggingface import backbone_config, backbone_weights
 from tfft.backbones.write_tokenizer import write_tokenizer
 from tfft.errors import ConfigError
-from tfft.huggingface.card import describe_checked, differences, has_chain, model_card
+from tfft.huggingface.card import describe_checked, differences, model_card
 from tfft.huggingface.check import can_check, check_answers
 from tfft.inference import TrainedRun
 from tfft.runs import write_json, write_text
+from tfft.tasks.published_chain import FILE as CHAIN
+from tfft.tasks.published_chain import describe_chain, find_chain
 from tfft.tasks.published_heads import CLASSIFICATION, head_config, head_weights
 
 UNCHECKED = (
@@ -69,8 +70,9 @@ def export_huggingface(
             said = describe_checked(checked) if checked else UNCHECKED
             write_text(files / "README.md", model_card(trained, said))
             _move(files, place)
-    except OSError as error:
-        raise ConfigError(f"{place} cannot be written: {error.strerror or error}.") from None
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{place} cannot be written: {reason}.") from None
     for line in (*differences(trained), said):
         report(line)
     return place
@@ -104,15 +106,8 @@ def write_model(trained: TrainedRun, place: Path) -> None:
     save_file(all_weights, place / FILE, metadata={"format": "pt"})
     shutil.copymode(place / "config.json", place / FILE)  # it was made for its owner alone
     write_tokenizer(place, encoder, for_words=task.takes_words)
-    if has_chain(trained.model):
-        write_json(place / "crf.json", describe_chain(trained.model.get_layer("crf"), task.labels))
-
-
-def describe_chain(crf: Any, labels: list[str]) -> dict[str, Any]:
-    """What is added to the logits of a chain of tags: for each pair, the first tag, the last."""
-    names = ("transitions", "start", "end")
-    scores = {name: keras.ops.convert_to_numpy(getattr(crf, name)).tolist() for name in names}
-    return {"labels": labels, **scores}
+    if (crf := find_chain(trained.model)) is not None:
+        write_json(place / CHAIN, describe_chain(crf, task.labels))
 
 
 def _move(files: Path, place: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from tfft.huggingface.check import Checked
 from tfft.inference import TrainedRun
+from tfft.tasks.published_chain import find_chain
 
 PIPELINES = {
     "text_classification": "text-classification",
@@ -82,7 +83,7 @@ def differences(trained: TrainedRun) -> list[str]:
     task: Any = trained.task
     encoder = trained.encoder
     found = [*_of_decisions(task), *_of_texts(task, encoder)]
-    if has_chain(trained.model):
+    if find_chain(trained.model) is not None:
         found.append(
             "The run answers with the best chain of tags by its CRF, which transformers lacks: the "
             "best tag of each word can be another. What the chain has learned is in crf.json."
@@ -92,11 +93,6 @@ def differences(trained: TrainedRun) -> list[str]:
         steps = ", ".join(experiment.data.cleaning)
         found.append(f"The run cleans texts first ({steps}); transformers takes them as they are.")
     return found
-
-
-def has_chain(model: Any) -> bool:
-    """Whether the model has learned which tag follows which."""
-    return any(layer.name == "crf" for layer in model.layers)
 
 
 def _of_decisions(task: Any) -> list[str]:

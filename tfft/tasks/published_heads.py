@@ -20,6 +20,7 @@ from tfft.backbones.tokenizer_notes import tokenizer_notes
 from tfft.backbones.write_huggingface import find_model_type, layer_weights
 from tfft.errors import ConfigError
 from tfft.tasks.base import Task
+from tfft.tasks.published_chain import begin_with_chain
 from tfft.tasks.published_pieces import begin_with_pieces
 
 KINDS = {
@@ -171,7 +172,9 @@ def begin_with_head(model: Any, task: Task, encoder: Encoder) -> list[str]:
         reason = head.misfit(task) or _misfit_of_weights(weights, model, _layers(task, encoder))
         if reason is None:
             _set_head(model, task, encoder, weights, head)
-            return [*notes, f"The head of {head.architecture} is used: {_some(task.labels)}."]
+            chain = begin_with_chain(model, task, encoder.source)
+            used = f"The head of {head.architecture} is used: {_some(task.labels)}."
+            return [*notes, used + chain]
     return [*notes, f"The head of {head.architecture} is not used, a new one begins: {reason}."]
 
 
