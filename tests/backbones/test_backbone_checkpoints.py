@@ -107,11 +107,14 @@ def test_config_that_is_not_json(hf_copy):
     assert "config.json is not JSON" in refused(hf_copy)
 
 
-def test_weights_in_the_pickle_format_only(hf_copy):
+def test_weights_that_are_not_there(hf_copy):
+    (hf_copy / "model.safetensors").rename(hf_copy / "tf_model.h5")
+    assert "holds no *.safetensors or pytorch_model.bin file." in refused(hf_copy)
+
+
+def test_weights_that_are_no_pickle(hf_copy):
     (hf_copy / "model.safetensors").rename(hf_copy / "pytorch_model.bin")
-    message = refused(hf_copy)
-    assert "holds no *.safetensors file" in message
-    assert "pytorch_model.bin are not read: save them with" in message
+    assert "pytorch_model.bin cannot be read as weights of PyTorch" in refused(hf_copy)
 
 
 def test_keras_hub_directory_without_weights(tiny_encoders, tmp_path):

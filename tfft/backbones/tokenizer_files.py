@@ -10,12 +10,12 @@ from typing import Any
 
 from tfft.backbones.families import FAMILIES
 from tfft.backbones.hubs import check_content, find_file
-from tfft.backbones.safetensor_files import needed_file
 from tfft.backbones.tokenizer_config import (
     TOKENIZER_CONFIG,
     read_folding,
     read_tokenizer_config,
 )
+from tfft.backbones.weight_files import needed_file
 from tfft.errors import ConfigError
 
 SENTENCEPIECE_FILES = {

@@ -10,12 +10,13 @@ import safetensors
 
 from tfft.backbones.families import FAMILIES
 from tfft.backbones.layouts import LAYOUTS
+from tfft.backbones.pickled_weights import PickledWeights
 from tfft.backbones.tokenizer_config import read_folding
 from tfft.choosing.facts import FACTS, UNKNOWN, Facts
 from tfft.config import Experiment, load_config
 from tfft.data.examples import file_path
 
-WEIGHTS = ("*.weights.h5", "*.safetensors")
+WEIGHTS = ("*.weights.h5", "*.safetensors", "pytorch_model*.bin")
 NO_FACTS = Facts(0, 0, UNKNOWN, UNKNOWN, UNKNOWN, 0)
 
 
@@ -146,14 +147,15 @@ def count_stored(place: Path) -> int | None:
     metadata = place / "metadata.json"
     if metadata.is_file():
         return json.loads(metadata.read_bytes()).get("parameter_count")
-    total = 0
-    for path in place.glob("*.safetensors"):
-        with safetensors.safe_open(path, framework="np") as file:
-            slices = [file.get_slice(name) for name in file.keys()]  # noqa: SIM118 (not a dict)
-            total += sum(
-                math.prod(each.get_shape()) for each in slices if each.get_dtype()[0] in "BF"
-            )
-    return total or None
+    total = sum(_count_numbers(path) for path in place.glob("*.safetensors"))
+    pickled = place.glob("pytorch_model*.bin") if not total else []
+    return total or sum(PickledWeights(path).num_parameters for path in pickled) or None
+
+
+def _count_numbers(path: Path) -> int:
+    with safetensors.safe_open(path, framework="np") as file:
+        slices = [file.get_slice(name) for name in file.keys()]  # noqa: SIM118 (not a dict)
+        return sum(math.prod(each.get_shape()) for each in slices if each.get_dtype()[0] in "BF")
 
 
 def read_casing(place: Path) -> str:

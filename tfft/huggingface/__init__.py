@@ -13,7 +13,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from tfft.backbones.safetensor_files import FILE
+from tfft.backbones.weight_files import FILE
 from tfft.backbones.write_huggingface import backbone_config, backbone_weights
 from tfft.backbones.write_tokenizer import write_tokenizer
 from tfft.errors import ConfigError

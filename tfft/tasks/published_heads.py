@@ -15,8 +15,8 @@ from tfft.backbones.checkpoints import read_config
 from tfft.backbones.encoder import Encoder
 from tfft.backbones.huggingface import set_layer
 from tfft.backbones.layouts import CLASSES, find_layout
-from tfft.backbones.safetensor_files import Weights, open_weights
 from tfft.backbones.tokenizer_notes import tokenizer_notes
+from tfft.backbones.weight_files import Weights, open_weights
 from tfft.backbones.write_huggingface import find_model_type, layer_weights
 from tfft.errors import ConfigError
 from tfft.tasks.base import Task

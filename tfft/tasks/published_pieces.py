@@ -4,7 +4,7 @@ from typing import Any
 
 from tfft.backbones.encoder import Encoder
 from tfft.backbones.huggingface import set_layer
-from tfft.backbones.safetensor_files import Weights
+from tfft.backbones.weight_files import Weights
 
 # Hugging Face's names of the dense layer and the norm, and of what has the bias of the pieces.
 BERT = ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions")

@@ -1,4 +1,4 @@
-"""The weights of a Hugging Face model, in one safetensors file or several."""
+"""The weights of a Hugging Face model, in a file or several: safetensors or pickled by PyTorch."""
 
 import contextlib
 import json
@@ -11,12 +11,10 @@ import numpy as np
 import safetensors
 
 from tfft.backbones.hubs import check_content, find_file
+from tfft.backbones.pickled_weights import PickledWeights
 
-FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
-NO_PICKLES = (
-    " Weights in pytorch_model.bin are not read: save them with "
-    "save_pretrained(..., safe_serialization=True)."
-)
+FILE, PICKLED = "model.safetensors", "pytorch_model.bin"
+ENDINGS = (".safetensors", ".safetensors.index.json", PICKLED, f"{PICKLED}.index.json")
 
 
 class Weights:
@@ -64,30 +62,46 @@ def open_weights(source: str) -> Iterator[Weights]:
 
     Raises:
         FileNotFoundError: a file is missing.
+        ValueError: one is not what it should be.
     """
     with contextlib.ExitStack() as stack:
-        index = find_file(source, INDEX)
-        names = set(json.loads(index.read_bytes())["weight_map"].values()) if index else {FILE}
         files: dict[str, Any] = {}
-        for path in (needed_file(source, name, NO_PICKLES) for name in sorted(names)):
-            opened = safetensors.safe_open(check_content(path), framework="np")
-            file = stack.enter_context(opened)
+        for path in _weight_files(source):
+            file = _open(check_content(path), stack)
             files |= dict.fromkeys(file.keys(), file)
         yield Weights(files)
 
 
-def needed_file(source: str, name: str, hint: str = "") -> Path:
+def _weight_files(source: str) -> list[Path]:
+    """Those of safetensors, or where there are none the pickled ones."""
+    for name in (FILE, PICKLED):
+        index = find_file(source, f"{name}.index.json")
+        if index:
+            parts = set(json.loads(index.read_bytes())["weight_map"].values())
+            return [needed_file(source, part) for part in sorted(parts)]
+        file = find_file(source, name)
+        if file:
+            return [file]
+    raise FileNotFoundError(f"`{FILE}` doesn't exist in {source}, nor does `{PICKLED}`.")
+
+
+def _open(path: Path, stack: contextlib.ExitStack) -> Any:
+    if path.suffix == ".bin":
+        return PickledWeights(path)
+    return stack.enter_context(safetensors.safe_open(path, framework="np"))
+
+
+def needed_file(source: str, name: str) -> Path:
     """A file of a model.
 
     Args:
         source: a directory, or `hf://user/model`.
         name: of the file.
-        hint: what is said if it is missing.
 
     Raises:
         FileNotFoundError: there is none.
     """
     path = find_file(source, name)
     if path is None:
-        raise FileNotFoundError(f"`{name}` doesn't exist in {source}.{hint}")
+        raise FileNotFoundError(f"`{name}` doesn't exist in {source}.")
     return path
