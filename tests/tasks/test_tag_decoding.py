@@ -7,16 +7,14 @@ import pytest
 import tensorflow as tf
 
 from tfft.serving.ops import check_operations
-from tfft.tasks.tag_decoding import (
+from tfft.tasks.entity_answers import (
     BEGINS,
     INSIDE,
     OUTSIDE,
     entity_scores_mean,
     find_entities,
-    legal_transitions,
-    marginals,
-    viterbi,
 )
+from tfft.tasks.tag_decoding import legal_transitions, marginals, viterbi
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 PREFIXES = np.array([OUTSIDE, BEGINS, INSIDE, BEGINS, INSIDE], "int32")

@@ -1,4 +1,4 @@
-"""From the scores of tags to tags and to the entities they mark, in the TensorFlow graph.
+"""From the scores of tags to tags, in the TensorFlow graph.
 
 A chain of tags scores as in `tfft.tasks.crf`. Rows have their own number of words; what stands
 beyond it counts nowhere. A batch may have no rows, and a row no words.
@@ -6,28 +6,16 @@ beyond it counts nowhere. A batch may have no rows, and a row no words.
 B: rows of a batch, W: words of the longest row, T: tags.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-OUTSIDE, BEGINS, INSIDE = 0, 1, 2
 # Called eagerly, loops that are no graph take ten times as long.
 _in_graph = tf.function(autograph=False, reduce_retracing=True)
 # Scores are kept within it, so that minus infinity says "illegal" and nothing else.
 LARGEST = 1e30
-
-
-class Entities(NamedTuple):
-    """The entities of each row in their order: three ragged int32 tensors (B, entities)."""
-
-    first: Any
-    """The number of the first word."""
-    last: Any
-    """The number of the last word."""
-    type: Any
-    """The number of the type."""
 
 
 def word_scores(outputs: Any, word: Any, lengths: Any) -> Any:
@@ -123,7 +111,7 @@ def viterbi(
         lambda tag, before: tf.gather(before, tag, batch_dims=1), came_from, last, reverse=True
     )
     tags = tf.transpose(tags[1:])
-    return tf.where(_in_row(tags, lengths), tags, -1)
+    return tf.where(in_row(tags, lengths), tags, -1)
 
 
 def _best_so_far(scores: Any, lengths: Any, chain: Any, legal: Any) -> tuple[Any, Any]:
@@ -163,7 +151,7 @@ def marginals(scores: Any, lengths: Any, *, transitions: Any, start: Any, end: A
     after = _sums_after(scores, lengths, transitions, _finite(end))
     # The walk back gives what is after the word before: one step on.
     posterior = tf.transpose(tf.nn.softmax(before[:-1, :, :-1] + after[1:]), (1, 0, 2))
-    return tf.where(_in_row(posterior[:, :, 0], lengths)[:, :, None], posterior, 0.0)
+    return tf.where(in_row(posterior[:, :, 0], lengths)[:, :, None], posterior, 0.0)
 
 
 def _sums_before(scores: Any, lengths: Any, chain: Any) -> Any:
@@ -185,63 +173,6 @@ def _sums_after(scores: Any, lengths: Any, transitions: Any, end: Any) -> Any:
         return tf.where((word < lengths)[:, None], tf.nn.log_softmax(sums), after)
 
     return _walk(step, tf.zeros_like(scores[:, 0]) + end, scores, reverse=True)
-
-
-def find_entities(tags: Any, lengths: Any, *, prefixes: Any, types: Any) -> Entities:
-    """Reads tags as conlleval reads IOB2.
-
-    An entity begins at `B-`, and at `I-` where nothing of its type goes before.
-
-    Args:
-        tags: int32 (B, W).
-        lengths: int (B,), the words of each row.
-        prefixes: int32 (T,), `OUTSIDE`, `BEGINS` or `INSIDE` for each tag.
-        types: int32 (T,), the number of each tag's type; -1 for O.
-    """
-    inside = _in_row(tags, lengths) & (tags >= 0)
-    known = tf.maximum(tags, 0)
-    prefix = tf.where(inside, tf.gather(prefixes, known), OUTSIDE)
-    kind = tf.where(prefix == OUTSIDE, -1, tf.gather(types, known))
-    same = kind == tf.pad(kind, [[0, 0], [1, 0]], constant_values=-1)[:, :-1]
-    begins = (prefix == BEGINS) | ((prefix == INSIDE) & ~same)
-    goes_on = tf.pad((prefix == INSIDE) & ~begins, [[0, 0], [0, 1]])[:, 1:]
-    number = tf.zeros_like(tags) + tf.range(tf.shape(tags)[1])
-    ends = (prefix != OUTSIDE) & ~goes_on
-    return Entities(_where(number, begins), _where(number, ends), _where(kind, begins))
-
-
-def entity_scores_mean(probability: Any, entities: Entities) -> Any:
-    """The mean over each entity's words of the probability (B, W) of the chosen tags.
-
-    Returns:
-        Ragged float32 (B, entities).
-    """
-    row = tf.cast(entities.first.value_rowids(), tf.int32) * tf.shape(probability)[1]
-    words = tf.ragged.range(row + entities.first.values, row + entities.last.values + 1)
-    values = tf.gather(tf.reshape(probability, [-1]), words)
-    return entities.first.with_values(tf.reduce_mean(values, axis=1))
-
-
-def entity_dicts(served: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What the SavedModel answers, as `{"entities": [{text, type, start, end, score}]}` a row."""
-    arrays = {name: np.asarray(value) for name, value in served.items()}
-    for row, count in enumerate(arrays.pop("count")):
-        yield {
-            "entities": [
-                {name: _plain(values[row][number]) for name, values in arrays.items()}
-                for number in range(count)
-            ]
-        }
-
-
-def _plain(value: Any) -> Any:
-    return value.decode("utf-8") if isinstance(value, bytes) else value.item()
-
-
-def _where(values: Any, chosen: Any) -> Any:
-    """The chosen values of each row, ragged."""
-    counts = tf.reduce_sum(tf.cast(chosen, tf.int64), axis=1)
-    return tf.RaggedTensor.from_row_lengths(tf.boolean_mask(values, chosen), counts, validate=False)
 
 
 def _walk(
@@ -277,6 +208,6 @@ def _with_begin(sums: Any) -> Any:
     return tf.pad(sums, [[0, 0], [0, 1]], constant_values=-np.inf)
 
 
-def _in_row(words: Any, lengths: Any) -> Any:
+def in_row(words: Any, lengths: Any) -> Any:
     """Whether each word of (B, W) is one of the row's."""
     return tf.sequence_mask(lengths, tf.shape(words)[1])

@@ -13,18 +13,10 @@ from tfft.data.pipeline import IGNORED, Alignment, TokenizedSet, parts
 from tfft.data.tag_labels import choose_tags, count_tags, encode_tags
 from tfft.metrics.entities import entity_scores, tag_confusions, tag_scores
 from tfft.tasks.crf import Crf, CrfLoss
+from tfft.tasks.entity_answers import entity_dicts, entity_tensors
 from tfft.tasks.heads import token_head
 from tfft.tasks.losses import LabelLoss
-from tfft.tasks.tag_decoding import (
-    BEGINS,
-    INSIDE,
-    OUTSIDE,
-    best_tags,
-    entity_dicts,
-    entity_scores_mean,
-    find_entities,
-    word_scores,
-)
+from tfft.tasks.tag_decoding import best_tags, word_scores
 from tfft.tasks.text_classification import find_class_weights
 from tfft.text import WORD_SEPARATOR
 from tfft.text.alignment import first_pieces
@@ -73,7 +65,6 @@ class TokenClassification:
         self.stride = stride
         self.has_entities = any(tag.startswith("B-") for tag in self.labels)
         self.monitor = "entity_f1" if self.has_entities else "accuracy"
-        self.types = sorted({_type(tag) for tag in self.labels if tag != "O"})
         self._has_crf = crf
         self._crf: Any = None
 
@@ -213,30 +204,12 @@ class TokenClassification:
         """The SavedModel's answers: the entities of each text in their order, and their number.
 
         Returns:
-            `text`, `type` (strings), `start`, `end` (int32, Unicode characters of the text),
-            `score` (float32, the mean probability of its words' tags), each (batch_size, entities
-            of the text with the most), filled up with "" and 0; and `count` int32 (batch_size,).
+            See `tfft.tasks.entity_answers.entity_tensors`; `start` and `end` are in Unicode
+            characters of the text.
         """
         assert alignment is not None
         tags, probability, lengths = self._decode(outputs, alignment)
-        kinds = [-1 if tag == "O" else self.types.index(_type(tag)) for tag in self.labels]
-        entities = find_entities(
-            tags, lengths, prefixes=tf.constant(self._prefixes()), types=tf.constant(kinds)
-        )
-        starts = tf.gather(alignment.by_example["starts"], entities.first, batch_dims=1)
-        ends = tf.gather(alignment.by_example["ends"], entities.last, batch_dims=1)
-        text = tf.gather(alignment.by_example["text"], entities.first.value_rowids())
-        size = ends.flat_values - starts.flat_values
-        spans = tf.strings.substr(text, starts.flat_values, size, unit="UTF8_CHAR")
-        names = tf.gather(tf.constant([*self.types, ""]), entities.type)
-        return {
-            "text": starts.with_flat_values(spans).to_tensor(),
-            "type": names.to_tensor(),
-            "start": starts.to_tensor(),
-            "end": ends.to_tensor(),
-            "score": entity_scores_mean(probability, entities).to_tensor(),
-            "count": tf.cast(entities.first.row_lengths(), tf.int32),
-        }
+        return entity_tensors(tags, probability, alignment.by_example, lengths, labels=self.labels)
 
     def serve_tokens(self, outputs: Any) -> dict[str, Any]:
         """For token ids: `probabilities` of each piece's tags (rows, length, labels).
@@ -260,13 +233,6 @@ class TokenClassification:
         tags, probability = best_tags(scores, lengths, labels=self.labels, chain=chain)
         return tags, probability, lengths
 
-    def _prefixes(self) -> list[int]:
-        inside = [self.has_entities and tag.startswith("I-") for tag in self.labels]
-        return [
-            OUTSIDE if tag == "O" else INSIDE if is_inside else BEGINS
-            for tag, is_inside in zip(self.labels, inside, strict=True)
-        ]
-
     def _mean_loss(self, rows: TokenizedSet, outputs: Any) -> float:
         # Without class weights and smoothing, as in classification: so runs compare.
         loss = CrfLoss(self._crf) if self._has_crf else LabelLoss()
@@ -281,10 +247,6 @@ class TokenClassification:
 def _as_tensor(value: Any) -> Any:
     """A number of Keras in TensorFlow, also where Keras runs on something else."""
     return value if tf.is_tensor(value) else tf.convert_to_tensor(np.asarray(value))
-
-
-def _type(tag: str) -> str:
-    return tag[2:] if tag[:2] in ("B-", "I-") else tag
 
 
 def build(
