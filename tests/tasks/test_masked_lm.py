@@ -136,11 +136,6 @@ def test_no_special_piece_is_covered_or_stands_in_a_pieces_place(tiny_encoders, 
     assert not special & set(layer.others.tolist())
 
 
-def test_the_baseline_is_not_pretrained(build_tiny_encoder):
-    with pytest.raises(ConfigError, match="bilstm is the baseline"):
-        MaskedLM().build_model(build_tiny_encoder("bilstm"))
-
-
 def test_many_given_masks(encoder):
     layer = MaskPieces(mask_id=4, special_ids=[0, 1, 2, 3, 4], vocabulary_size=9)
     ids = np.array([[2, *[4] * 28, 3]], "int32")

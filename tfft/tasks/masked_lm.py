@@ -86,11 +86,6 @@ class MaskedLM:
             ConfigError: the encoder has no tokenizer, or that no mask; or it is the baseline.
         """
         encoder = Encoder.around(encoder)
-        if encoder.family_name == "bilstm":
-            raise ConfigError(
-                "masked_lm is for encoders that are to be pretrained; bilstm is the baseline "
-                "without. Choose another backbone.preset."
-            )
         vocabulary, mask_id = find_vocabulary(encoder), find_mask(encoder)
         kind, backbone = encoder.family.vocabulary, encoder.backbone
         # Some published tables have more rows than there are pieces.
