@@ -1,6 +1,6 @@
 """Asks an old TensorFlow what a run's newest export answers: the strongest check of old servers.
 
-    python tests/tools/check_old_server.py RUN /tmp/tf212/bin/python
+    python tests/tools/check_old_server.py RUN tf212/bin/python
 
 The environment is made as `list_serving_ops.py` says. The texts are those of the export's check.
 """

@@ -4,10 +4,10 @@ Servers are not to be asked, so it is made of what they are built from: TensorFl
 that have a kernel for the CPU, without those that call back into Python, and the operations of the
 TensorFlow Text libraries that servers link. Run in an environment of its own:
 
-    python3.11 -m venv /tmp/tf212
-    /tmp/tf212/bin/pip install "tensorflow-cpu==2.12.*" "numpy<1.24"
-    /tmp/tf212/bin/pip install --no-deps tensorflow-text==2.12.1
-    /tmp/tf212/bin/python tests/tools/list_serving_ops.py > tfft/serving/ops.txt
+    python3.11 -m venv tf212
+    tf212/bin/pip install "tensorflow-cpu==2.12.*" "numpy<1.24"
+    tf212/bin/pip install --no-deps tensorflow-text==2.12.1
+    tf212/bin/python tests/tools/list_serving_ops.py > tfft/serving/ops.txt
 """
 
 import importlib.metadata
