@@ -27,7 +27,8 @@ from tfft.streaming import stream_rows
 from tfft.tasks import Task, build_task
 from tfft.tasks.published_heads import find_head, labels_to_learn
 
-MOST_VOCABULARY_ROWS = 50_000
+# Passages of plain text are long: of so many rows they would be a fifth of a gigabyte.
+MOST_VOCABULARY_ROWS, MOST_VOCABULARY_CHARACTERS = 50_000, 20_000_000
 NOT_OF_THE_ENCODER = {"preset", "attention_dropout", "freeze", "cache_frozen", "learning_rate"}
 
 
@@ -112,7 +113,7 @@ def build_encoder(experiment: Experiment, train: Split) -> Encoder:
     else:
         if options["vocabulary"]:
             options["vocabulary"] = file_path(experiment.data.dir, options["vocabulary"])
-        shown = in_memory(train, MOST_VOCABULARY_ROWS)
+        shown = in_memory(train, MOST_VOCABULARY_ROWS, MOST_VOCABULARY_CHARACTERS)
         texts = [text for column in shown.texts.values() for text in column]
         is_random = isinstance(section, RandomBackbone)
         build = build_random_encoder if is_random else build_bilstm_encoder

@@ -393,6 +393,15 @@ def test_tasks_that_are_kept_in_memory_refuse_another_cache(files, task):
 # --------------------------------------------------------------------------------------- shares
 
 
+def test_the_first_rows_end_where_there_is_enough_text(numbered, small_buffers):
+    train = numbered.prepare("disk", **KINDS["number"]).splits["train"]
+    whole = in_memory(train, ROWS)
+    few = in_memory(train, ROWS, 100)
+    assert len(whole) == ROWS
+    assert 0 < len(few) < ROWS
+    assert few.texts["text"] == whole.texts["text"][: len(few)]
+
+
 def test_shares_are_drawn_row_by_row(numbered, small_buffers):
     shares = {"validation_fraction": 0.2, "test_fraction": 0.1}
     prepared = numbered.prepare("disk", **KINDS["number"], **shares)

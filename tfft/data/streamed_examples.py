@@ -1,5 +1,6 @@
 """Training rows that are not kept: each pass reads the files anew, some rows at a time."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -99,13 +100,14 @@ class StreamedExamples:
             raise DataError(f"{self.path}: the train split has no rows with a text.")
         self._passed = passed
 
-    def head(self, rows: int) -> Examples:
-        """About so many of the first rows."""
-        parts, count = [], 0
+    def head(self, rows: int, characters: float = math.inf) -> Examples:
+        """About so many of the first rows, fewer where they have more characters than that."""
+        parts, count, size = [], 0, 0
         for part in self.parts():
             parts.append(part)
             count += len(part)
-            if count >= rows:
+            size += sum(len(text) for column in part.texts.values() for text in column)
+            if count >= rows or size >= characters:
                 break
         return join_examples(parts)
 
@@ -182,11 +184,11 @@ class StreamedExamples:
 Split = Examples | StreamedExamples
 
 
-def in_memory(split: Split, most: int | None = None) -> Examples:
-    """The rows of a split, of a streamed one perhaps only about the first `most`."""
+def in_memory(split: Split, most: int | None = None, most_characters: float = math.inf) -> Examples:
+    """The rows of a split, of a streamed one perhaps only about the first `most`; see `head`."""
     if isinstance(split, Examples):
         return split
-    return split.head(most if most is not None else len(split))
+    return split.head(most if most is not None else len(split), most_characters)
 
 
 def take_between(part: Examples, draws: np.ndarray, low: float, high: float) -> Examples:
