@@ -135,7 +135,8 @@ def without_keys_of_others(section: dict[str, Any], kept: Iterable[str]) -> dict
     foreign = known - KINDS[kind].model_fields.keys()
     if kind == "bilstm":
         foreign |= NOT_OF_BILSTM.keys()
-    return {key: value for key, value in section.items() if key not in foreign or key in set(kept)}
+    foreign -= set(kept)
+    return {key: value for key, value in section.items() if key not in foreign}
 
 
 Backbone = Annotated[
